@@ -1,0 +1,34 @@
+.PHONY: help setup demo test lint bench clean
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## make the environment in .venv (once; again when the requirements change)
+
+$(READY): requirements.txt requirements-dev.txt
+	test -x $(PYTHON) || python3.11 -m venv $(VENV) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+demo: setup  ## annotate the small archive in demo/archive and show some of it
+	$(PYTHON) run_pipeline.py --posts 'demo/archive/posts-*.jsonl' --images 'demo/archive/images-*.tar' --output out/demo --overwrite
+	$(PYTHON) -m pipeline.show out/demo
+
+test: setup  ## run the tests
+	$(PYTHON) -m pytest
+
+lint: setup  ## check style and types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+bench: setup  ## time the whole command against its limit and against a loop by hand
+	$(PYTHON) -m bench.main_job
+
+clean:  ## remove the environment, caches and outputs
+	rm -rf $(VENV) out build .pytest_cache .mypy_cache .ruff_cache .hypothesis

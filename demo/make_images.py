@@ -1,0 +1,102 @@
+"""Make the image shards of the demo archive again: `python -m demo.make_images demo/archive`.
+
+Photos come from packages that are installed anyway, the rest is drawn; the same bytes come out every time. Origins and
+licences are in `demo/archive/README.md`. The posts beside the shards are written by hand.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import tarfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import sklearn.datasets
+from PIL import Image, ImageDraw
+
+LONGER_SIDE = 640
+SHARDS = (
+    ("images-00000.tar", ("flower.jpg", "grace-hopper.jpg", "chart.png", "truncated.jpg", "spin.gif", "rotated.jpg", "not-a-picture.jpg")),
+    ("images-00001.tar", ("summer-palace.jpg", "print.jpg", "poster.webp", "badge.png", "depth.png", "bomb.png", "pixel.png")),
+)
+
+
+def photo(path: Path) -> Image.Image:
+    """A photo, at most 640 pixels wide or high."""
+    image = Image.open(path).convert("RGB")
+    image.thumbnail((LONGER_SIDE, LONGER_SIDE))
+    return image
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The bytes of a picture file."""
+    file = BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def drawn(title: str, colour: str, size: tuple[int, int] = (480, 320)) -> Image.Image:
+    """A poster: a title over a few shapes."""
+    image = Image.new("RGB", size, colour)
+    draw = ImageDraw.Draw(image)
+    for i in range(6):
+        draw.ellipse([40 + 70 * i, 160, 90 + 70 * i, 210], fill="white", outline="black")
+    draw.text((40, 60), title, fill="white", font_size=40)
+    return image
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header promises a giant picture."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    end = b"IEND"
+    chunks = [struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) for body in (header, end)]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def pictures() -> dict[str, bytes]:
+    """All members of the shards by key."""
+    samples = Path(sklearn.datasets.__file__).parent / "images"
+    flower, palace = photo(samples / "flower.jpg"), photo(samples / "china.jpg")
+    hopper = photo(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    frames = [drawn(f"frame {i}", colour, (240, 160)) for i, colour in enumerate(("navy", "purple", "teal"))]
+    see_through = drawn("10K", "darkgreen", (200, 200)).convert("RGBA")
+    see_through.putalpha(Image.linear_gradient("L").resize((200, 200)))
+    depth = Image.fromarray(np.linspace(0, 65535, 200 * 300).reshape(200, 300).astype(np.uint16))
+    return {
+        "flower.jpg": encoded(flower, "JPEG", quality=85),
+        "summer-palace.jpg": encoded(palace, "JPEG", quality=85),
+        "grace-hopper.jpg": encoded(hopper, "JPEG", quality=85),
+        "rotated.jpg": encoded(hopper.rotate(90, expand=True), "JPEG", quality=80, exif=turned),
+        "print.jpg": encoded(flower.convert("CMYK"), "JPEG", quality=80),
+        "truncated.jpg": encoded(palace, "JPEG", quality=85)[:9000],
+        "not-a-picture.jpg": b"<html><title>404 Not Found</title></html>\n",
+        "chart.png": encoded(drawn("Q3 results", "steelblue").quantize(16), "PNG"),
+        "poster.webp": encoded(drawn("LIVE TONIGHT", "darkred"), "WEBP", quality=80),
+        "badge.png": encoded(see_through, "PNG"),
+        "depth.png": encoded(depth, "PNG"),
+        "spin.gif": encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=200),
+        "bomb.png": png_that_claims(50_000, 50_000),
+        "pixel.png": encoded(Image.new("RGB", (1, 1), "orange"), "PNG"),
+    }
+
+
+def main(folder: Path) -> int:
+    """Write the shards."""
+    made = pictures()
+    for shard, keys in SHARDS:
+        with tarfile.open(folder / shard, "w", format=tarfile.USTAR_FORMAT) as archive:
+            for key in keys:
+                info = tarfile.TarInfo(key)
+                info.size = len(made[key])
+                archive.addfile(info, BytesIO(made[key]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

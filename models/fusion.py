@@ -1,0 +1,103 @@
+"""Cross-modal fusion at two granularities: grid of the whole picture, and detected objects.
+
+Equations and names: Liu et al., *Multi-granularity cross-modality representation learning for named entity
+recognition on social media* (arXiv 2210.14163), section 3.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+HEAD_WIDTH = 64
+
+
+class AttentionLayer(nn.Module):
+    """One post-norm BERT layer whose queries may come from another sequence than its keys and values.
+
+    `SelfEnc(x)` is `layer(x, x, mask)`, `Cross(q, kv)` is `layer(q, kv, mask)`.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = max(1, width // HEAD_WIDTH)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.attended = nn.Linear(width, width)
+        self.attended_norm = nn.LayerNorm(width, eps=1e-12)
+        self.intermediate = nn.Linear(width, 4 * width)
+        self.output = nn.Linear(4 * width, width)
+        self.output_norm = nn.LayerNorm(width, eps=1e-12)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, q: Tensor, kv: Tensor, kv_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend from q to kv.
+
+        Args:
+            q: (B, Q, D).
+            kv: (B, K, D).
+            kv_mask: (B, K) bool, true where there is something to attend to.
+
+        Returns:
+            (B, Q, D), and the attention weights, mean over heads, (B, Q, K): they sum to 1 over what the mask lets
+            through, and are all 0 where it lets nothing through.
+        """
+        query, key, value = (self._split(layer(x)) for layer, x in ((self.query, q), (self.key, kv), (self.value, kv)))
+        scores = query @ key.transpose(2, 3) / query.shape[-1] ** 0.5  # shape: (B, heads, Q, K)
+        off = ~kv_mask[:, None, None, :]
+        weights = scores.float().masked_fill(off, torch.finfo(torch.float32).min).softmax(-1).masked_fill(off, 0)
+        read = self.dropout(weights.to(value.dtype)) @ value  # shape: (B, heads, Q, head width)
+        read = self.dropout(self.attended(read.transpose(1, 2).flatten(2)))
+        x = self.attended_norm(q + read)
+        x = self.output_norm(x + self.dropout(self.output(functional.gelu(self.intermediate(x)))))
+        return x, weights.mean(1)
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+class Granularity(nn.Module):
+    """What each word reads from one view of the pictures, directly and through what the text talks about.
+
+    direct  = Cross(M, SelfEnc(x1));  talked = Cross(M, Cross(SelfEnc(x2), M))
+    g = sigmoid(W [direct; talked] + b);  result = g * direct + (1 - g) * talked
+
+    For the grid these are C1, C2, g1 and F1 of the paper. For objects they are D1, D2, F2, and g is 1 - g2: the paper
+    puts its second gate on D2, which is the same family of functions (W = -[W4 W3], b = -b2).
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.encode_direct = AttentionLayer(width, dropout)
+        self.encode_talked = AttentionLayer(width, dropout)
+        self.read_direct = AttentionLayer(width, dropout)
+        self.ask_text = AttentionLayer(width, dropout)
+        self.read_talked = AttentionLayer(width, dropout)
+        self.gate = nn.Linear(2 * width, width)
+
+    def forward(self, text: Tensor, text_mask: Tensor, x1: Tensor, x2: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Read the view that x1 and x2 project.
+
+        Args:
+            text: (B, L, D), M of the paper.
+            text_mask: (B, L) bool.
+            x1, x2: (B, R, D), two projections of the same regions or objects.
+            mask: (B, R) bool.
+
+        Returns:
+            (B, L, D), exactly 0 for posts with nothing to read; and how much of each region went into each word,
+            (B, L, R): attention of both paths, weighted by the mean of the gate between them. Sums to 1 or is 0.
+        """
+        v1, _ = self.encode_direct(x1, x1, mask)
+        v2, _ = self.encode_talked(x2, x2, mask)
+        direct, direct_weights = self.read_direct(text, v1, mask)
+        talked_view, _ = self.ask_text(v2, text, text_mask)
+        talked, talked_weights = self.read_talked(text, talked_view, mask)
+        g = torch.sigmoid(self.gate(torch.cat([direct, talked], dim=2)))
+        read = g * direct + (1 - g) * talked
+        g_mean = g.float().mean(2, keepdim=True)  # shape: (B, L, 1)
+        used = g_mean * direct_weights + (1 - g_mean) * talked_weights
+        anything = mask.any(1)[:, None, None]
+        return read.masked_fill(~anything, 0), used.masked_fill(~anything, 0)

@@ -1,0 +1,63 @@
+"""Entity types and their IOB2 tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+TYPES = ("PER", "LOC", "ORG", "MISC")
+"""Types of the Twitter-2015 and Twitter-2017 sets. A bundle carries its own list; add a type here to train with it."""
+
+ALIASES = {"OTHER": "MISC"}
+"""Names that data sets use for a type of ours."""
+
+
+class Span(NamedTuple):
+    """An entity over words `first` to `last`, both included; `type` indexes the bundle's list of types."""
+
+    first: int
+    last: int
+    type: int
+
+
+def tags_of(types: Sequence[str]) -> list[str]:
+    """Tags in the order of the emissions: O, then B and I of each type."""
+    return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
+
+
+def begin(kind: int) -> int:
+    """Index of the B tag of the type with this index."""
+    return 1 + 2 * kind
+
+
+def inside(kind: int) -> int:
+    """Index of the I tag of the type with this index."""
+    return 2 + 2 * kind
+
+
+def is_legal(previous: int, tag: int) -> bool:
+    """Whether IOB2 lets `tag` follow `previous`: an I continues a B or I of its own type, all else is free."""
+    is_inside = tag > 0 and tag % 2 == 0
+    return not is_inside or previous in (tag, tag - 1)
+
+
+def spans_of(tags: Sequence[int]) -> list[Span]:
+    """Entities of a legal IOB2 sequence of tag indices."""
+    spans: list[Span] = []
+    for position, tag in enumerate(tags):
+        if tag == 0:
+            continue
+        kind, is_inside = divmod(tag - 1, 2)
+        if is_inside:
+            spans[-1] = spans[-1]._replace(last=position)
+        else:
+            spans.append(Span(position, position, kind))
+    return spans
+
+
+def spans_to_tags(spans: Sequence[Span], words: int) -> list[int]:
+    """Inverse of `spans_of` for spans that do not overlap."""
+    tags = [0] * words
+    for first, last, kind in spans:
+        tags[first : last + 1] = [begin(kind)] + [inside(kind)] * (last - first)
+    return tags

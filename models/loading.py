@@ -1,0 +1,72 @@
+"""The two models as a run names them: loaded once per process, whoever asks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import fsspec
+import torch
+
+from models.annotate import Annotator
+from models.bundle import load_bundle, read_settings
+from models.vision.look import Looker
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which models to load, and how.
+
+    Attributes:
+        model: folder or address of a model bundle.
+        detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a shipped detector; None for no detector.
+        device: `cpu`, `cuda`, `cuda:1`.
+        batch_size: pictures, or windows of text, per call of a model.
+        threads: of the models' arithmetic.
+    """
+
+    model: str = str(PRETRAINED / "default")
+    detector: str | None = str(PRETRAINED / "detector")
+    device: str = "cpu"
+    batch_size: int = 32
+    threads: int = 1
+
+
+@cache
+def load_looker(options: ModelOptions) -> Looker:
+    """Detector and image features. Raises DetectorError, BundleError."""
+    torch.set_num_threads(options.threads)
+    folder = local_folder(options.model)
+    backbone = read_settings(folder).backbone
+    if backbone is not None and (folder / backbone).is_dir():
+        backbone = str(folder / backbone)
+    return Looker.load(options.detector, backbone, options.device, threads=options.threads)
+
+
+@cache
+def load_annotator(options: ModelOptions) -> Annotator:
+    """The tagger, told what the detector calls its classes and which network makes the grids. Raises BundleError."""
+    looker = load_looker(options)
+    bundle = load_bundle(local_folder(options.model))
+    return Annotator(bundle, looker.names, looker.grid_id, options.device, options.batch_size)
+
+
+@cache
+def local_folder(address: str) -> Path:
+    """A bundle's folder on this machine; one on an object store is copied to a temporary folder first."""
+    filesystem, path = fsspec.core.url_to_fs(address)
+    if "file" in filesystem.protocol:
+        return Path(path)
+    copy = Path(tempfile.mkdtemp(prefix="postner-model-"))
+    filesystem.get(path.rstrip("/") + "/", f"{copy}/", recursive=True)
+    return copy
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

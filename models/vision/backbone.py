@@ -1,0 +1,56 @@
+"""Grid features of a Hugging Face vision backbone, as in the paper, where they come from a ResNet-152."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel
+
+GRID_SIDE = 7
+SIDE = 224
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Backbone:
+    """A frozen vision network: eval mode, no gradient.
+
+    Args:
+        name: local folder or hub id, of a network that gives feature maps (ResNet) or patches (ViT).
+        device: of the network.
+    """
+
+    def __init__(self, name: str, device: str) -> None:
+        self._device = torch.device(device)
+        self._network = AutoModel.from_pretrained(name).to(self._device).eval().requires_grad_(False)
+        config = AutoConfig.from_pretrained(name)
+        self.name = f"{Path(name).name}"
+        self.grid_width = int(config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else config.hidden_size)
+        mean, std = _normalisation(Path(name))
+        self._mean = torch.tensor(mean, device=self._device).view(3, 1, 1)
+        self._std = torch.tensor(std, device=self._device).view(3, 1, 1)
+
+    @torch.inference_mode()
+    def grids(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """(49, C) float16 of each (224, 224, 3) uint8 RGB crop."""
+        if not crops:
+            return []
+        pixels = torch.from_numpy(np.stack(crops)).to(self._device).permute(0, 3, 1, 2).float() / 255
+        features = self._network(pixel_values=(pixels - self._mean) / self._std).last_hidden_state
+        if features.dim() == 3:  # patches; in front of them whatever special tokens the network has
+            side = int(features.shape[1] ** 0.5)
+            features = features[:, features.shape[1] - side * side :].transpose(1, 2).unflatten(2, (side, side))
+        grids = functional.adaptive_avg_pool2d(features, GRID_SIDE).flatten(2).transpose(1, 2)
+        return list(grids.half().cpu().numpy())
+
+
+def _normalisation(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    path = folder / "preprocessor_config.json"
+    if not path.is_file():
+        return IMAGENET_MEAN, IMAGENET_STD
+    config = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(config.get("image_mean", IMAGENET_MEAN)), tuple(config.get("image_std", IMAGENET_STD))

@@ -1,0 +1,63 @@
+"""Pictures to the fixed squares that the networks read, and boxes back again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from models.vision.pictures import Picture
+
+GREY = 114
+cv2.setNumThreads(1)  # pictures are resized in parallel, one thread each
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """A picture scaled to fit a square, centred, the rest grey: ultralytics' LetterBox.
+
+    Attributes:
+        pixels: (S, S, 3) uint8 RGB.
+        left, top, right, bottom: where the picture is in it, pixels of the square.
+        width, height: of the original picture.
+    """
+
+    pixels: np.ndarray
+    left: int
+    top: int
+    right: int
+    bottom: int
+    width: int
+    height: int
+
+    def to_original(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes (K, 4) xyxy in pixels of the square to pixels of the original picture, clipped to it."""
+        ratio = min(len(self.pixels) / self.width, len(self.pixels) / self.height)
+        moved = (boxes - np.array([self.left, self.top] * 2, np.float32)) / np.float32(ratio)
+        return moved.clip(0, np.array([self.width, self.height] * 2, np.float32))
+
+
+def letterbox(picture: Picture, side: int) -> Canvas:
+    """The whole picture on a grey square of `side` pixels; no side of it is scaled below 1 pixel."""
+    ratio = min(side / picture.width, side / picture.height)
+    w, h = max(round(picture.width * ratio), 1), max(round(picture.height * ratio), 1)
+    left, top = round((side - w) / 2 - 0.1), round((side - h) / 2 - 0.1)
+    pixels = np.full((side, side, 3), GREY, np.uint8)
+    pixels[top : top + h, left : left + w] = _resized(picture.pixels, w, h)
+    return Canvas(pixels, left, top, left + w, top + h, picture.width, picture.height)
+
+
+def centre_crop(picture: Picture, side: int) -> np.ndarray:
+    """(side, side, 3) uint8 RGB: the shorter side scaled to `side`, the middle cut out; the same picture, the same cut."""
+    height, width = picture.pixels.shape[:2]
+    ratio = side / min(width, height)
+    cut_w, cut_h = (max(1, min(size, round(side / ratio))) for size in (width, height))
+    x, y = (width - cut_w) // 2, (height - cut_h) // 2
+    return _resized(picture.pixels[y : y + cut_h, x : x + cut_w], side, side)
+
+
+def _resized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,130 @@
+"""Detectors that ultralytics builds. The one module that imports ultralytics (AGPL-3.0), and only when it is used."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from models.vision.canvas import Canvas
+from models.vision.detector import Detections, DetectorError, detections, file_sha256, to_tensor
+from models.vision.nms import select
+
+GRID_SIDE = 7
+
+CPU_CHUNK = 4
+"""Pictures per pass on a CPU: larger passes leave the caches and are half as fast, and round by their size."""
+
+
+class YoloDetector:
+    """See `Detector`. The grid comes from the last layer of the backbone, in the same pass.
+
+    Args:
+        spec: `.pt` file or name (fetched by ultralytics where there is a network), `.yaml` name (random weights), or
+            folder with `config.json` and `model.safetensors`.
+        device: of the network.
+    """
+
+    side = 640
+
+    def __init__(self, spec: str, device: str) -> None:
+        folder = Path(spec)
+        if (folder / "config.json").is_file():
+            network, self.names, self.name = _from_folder(folder)
+        else:
+            network, self.names, self.name = _from_ultralytics(spec)
+        self._device = torch.device(device)
+        self._network = network.to(self._device, memory_format=torch.channels_last)
+        backbone = network.model[len(network.yaml["backbone"]) - 1]
+        backbone.register_forward_hook(self._keep_features)
+        self._features: Tensor | None = None
+        self.detect([_blank(self.side)])
+        assert self._features is not None
+        self.grid_width = self._features.shape[1]
+
+    @torch.inference_mode()
+    def detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
+        """Objects and grid of each picture."""
+        size = CPU_CHUNK if self._device.type == "cpu" else max(len(canvases), 1)
+        return [found for start in range(0, len(canvases), size) for found in self._detect(canvases[start : start + size])]
+
+    def _detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
+        pixels = to_tensor(canvases).to(self._device, memory_format=torch.channels_last)
+        output = self._network(pixels)
+        found = select(output[0] if isinstance(output, tuple) else output)
+        grids = [self._grid(canvas, features) for canvas, features in zip(canvases, self._features, strict=True)]
+        return [detections(canvas, objects, grid) for canvas, objects, grid in zip(canvases, found, grids, strict=True)]
+
+    def _keep_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
+        self._features = features  # shape: (B, C, S / 32, S / 32)
+
+    def _grid(self, canvas: Canvas, features: Tensor) -> Tensor:
+        """(49, C): the part of the feature map that shows the picture, not its grey border, pooled to 7 x 7."""
+        stride = self.side / features.shape[1]
+        left, top = int(canvas.left / stride), int(canvas.top / stride)
+        right, bottom = max(left + 1, -int(-canvas.right // stride)), max(top + 1, -int(-canvas.bottom // stride))
+        shown = features[:, top:bottom, left:right].float()
+        return functional.adaptive_avg_pool2d(shown, GRID_SIDE).flatten(1).T
+
+
+def _ultralytics() -> Any:
+    """Ultralytics, kept from changing threads, looking names up and writing settings into the home folder."""
+    threads = torch.get_num_threads()
+    was_set = "OMP_NUM_THREADS" in os.environ
+    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="postner-yolo-"))
+    os.environ.setdefault("YOLO_AUTOINSTALL", "0")
+    os.environ.setdefault("YOLO_VERBOSE", "0")
+    os.environ["ULTRALYTICS_SAFE_LOAD"] = "1"
+    import ultralytics
+
+    if not was_set:
+        del os.environ["OMP_NUM_THREADS"]
+    torch.set_num_threads(threads)
+    return ultralytics
+
+
+def _from_ultralytics(spec: str) -> tuple[Any, tuple[str, ...], str]:
+    is_random = spec.endswith(".yaml")
+    if is_random:
+        os.environ.setdefault("YOLO_OFFLINE", "1")
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = _ultralytics().YOLO(spec)
+    except Exception as error:  # ultralytics raises whatever the download or the file leads to
+        text = " ".join(str(error).split())[:200]
+        raise DetectorError(f"--detector {spec!r} cannot be had: {text}; give a file that is here, or leave it out for the shipped one") from error
+    network = model.model.fuse().eval()
+    names = tuple(str(network.names[i]) for i in range(len(network.names)))
+    digest = "random" if is_random else file_sha256(Path(model.ckpt_path))[:12]
+    return network, names, f"{Path(spec).name}@{digest}"
+
+
+def _from_folder(folder: Path) -> tuple[Any, tuple[str, ...], str]:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or file_sha256(weights) != config["sha256"]:
+        raise DetectorError(f"--detector {str(folder)!r}: model.safetensors is not the file that config.json describes: copy it again")
+    network = empty_network(config["architecture"])
+    network.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
+    return network, tuple(config["names"]), f"{config['name']}@{config['sha256'][:12]}"
+
+
+def empty_network(architecture: str) -> Any:
+    """An ultralytics network of that architecture in eval mode, normalisation folded into the convolutions."""
+    os.environ.setdefault("YOLO_OFFLINE", "1")
+    return _ultralytics().YOLO(architecture).model.fuse().eval()
+
+
+def _blank(side: int) -> Canvas:
+    import numpy as np
+
+    return Canvas(np.zeros((side, side, 3), np.uint8), 0, 0, side, side, side, side)

@@ -1,0 +1,50 @@
+"""Whatever can be known to be wrong before the work begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from models.bundle import BundleError
+from models.loading import load_annotator, load_looker
+from models.shards import find_shards
+from models.vision.detector import DetectorError
+from pipeline.options import RunOptions, UsageError
+from transforms.posts import find
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Inputs that exist and models that load.
+
+    Attributes:
+        posts: addresses of the posts files.
+        shards: addresses of the image shards.
+        model: name and hash of the bundle.
+        detector: name and hash of the detector, None where there is none.
+        notes: what the user should know before reading the results.
+    """
+
+    posts: list[str]
+    shards: list[str]
+    model: str
+    detector: str | None
+    notes: list[str]
+
+
+def check(options: RunOptions) -> Checked:
+    """Find the inputs, load the models. Raises UsageError with one sentence."""
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"--device {options.device}: torch finds no CUDA device here, use --device cpu")
+    try:
+        posts = find(options.posts, "--posts")
+        shards = find_shards(options.images, "--images") if options.images else []
+        looker, annotator = load_looker(options.models), load_annotator(options.models)
+    except (BundleError, DetectorError, ValueError, OSError) as error:
+        raise UsageError(str(error)) from error
+    notes = []
+    settings = annotator.bundle.settings
+    if settings.grid and looker.grid_id != settings.grid:
+        notes.append(f"the grid features of {settings.name} are those of {settings.grid}: with this detector the tagger reads objects only")
+    return Checked(posts, shards, annotator.bundle.label, looker.detector_id, notes)

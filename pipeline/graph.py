@@ -1,0 +1,29 @@
+"""The graph of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apache_beam as beam
+
+from pipeline.options import RunOptions
+from transforms.locate_images import REJECTS, LocateImages
+from transforms.read_posts import ReadPosts
+from transforms.run_models import AnnotateSlices
+from transforms.write import WriteShardRejects, WriteSlices
+
+
+def build(pipeline: beam.Pipeline, options: RunOptions, posts: Sequence[str], shards: Sequence[str]) -> None:
+    """Wire `read posts` and `index shards` -> join -> look -> tag -> write.
+
+    Args:
+        pipeline: to wire into.
+        options: of the run.
+        posts: addresses of the posts files.
+        shards: addresses of the image shards.
+    """
+    read = pipeline | "ReadPosts" >> ReadPosts(posts, options.max_line_bytes)
+    located = read | "LocateImages" >> LocateImages(shards)
+    annotated = located["slices"] | "Annotate" >> AnnotateSlices(options.models, options.limits)
+    annotated | "Write" >> WriteSlices(options.output)
+    located[REJECTS] | "WriteShardRejects" >> WriteShardRejects(options.output)

@@ -1,0 +1,149 @@
+"""Options of a run, and the command line that fills them."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NoReturn
+
+from apache_beam.options import pipeline_options
+
+from models.loading import PRETRAINED, ModelOptions, usable_cores
+from models.vision.pictures import Limits
+
+HELP = """\
+Annotate posts, read together with their pictures, with named entities, and write Parquet.
+
+  python run_pipeline.py --posts 'archive/posts-*.jsonl.gz' --images 'archive/images-*.tar' --output out/today
+
+Posts are JSONL (plain, .gz, .bz2, .zst), one object a line with `id`, `text` and, if there are pictures, `images`:
+keys of members of the image shards (tar, zip, or a folder). Paths may be local or of any store that fsspec knows.
+"""
+
+EPILOG = """\
+All other options are Beam's and go to it unchanged, such as --runner=FlinkRunner; without --runner the work runs here,
+in one process. Exit status: 0 done, 1 failed, 2 a mistake in the command, told in one sentence.
+"""
+
+
+class UsageError(ValueError):
+    """A mistake of the user; the message is one sentence that names the value and the cure."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to annotate, with what, and where to.
+
+    Attributes:
+        posts: file, glob or folder of JSONL posts.
+        images: glob of tar or zip shards, or a folder of pictures; None where the posts have none.
+        output: folder of the output.
+        overwrite: whether what is in the output folder is replaced.
+        model: folder or address of the model bundle.
+        detector: what to detect objects with, None for nothing.
+        device: of the models: `auto`, `cpu`, `cuda`.
+        batch_size: pictures, or windows of text, per call of a model.
+        threads: of the models' arithmetic.
+        max_line_bytes: longer lines of the input become rejects.
+        max_image_bytes: larger pictures are reported as `too_large` and not decoded.
+        max_image_pixels: the same by pixels, from the picture's header.
+    """
+
+    posts: str
+    output: str
+    images: str | None = None
+    overwrite: bool = False
+    model: str = str(PRETRAINED / "default")
+    detector: str | None = str(PRETRAINED / "detector")
+    device: str = "auto"
+    batch_size: int = 32
+    threads: int = 0
+    max_line_bytes: int = 10 * 2**20
+    max_image_bytes: int = Limits.max_image_bytes
+    max_image_pixels: int = Limits.max_image_pixels
+
+    @property
+    def models(self) -> ModelOptions:
+        """The part that the models need, with `auto` and 0 resolved for this machine."""
+        import torch
+
+        device = self.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return ModelOptions(self.model, self.detector, device, self.batch_size, self.threads or usable_cores())
+
+    @property
+    def limits(self) -> Limits:
+        """The part that decoding needs."""
+        return Limits(self.max_image_bytes, self.max_image_pixels)
+
+
+def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOptions]:
+    """Our options and Beam's.
+
+    Raises:
+        UsageError: an option is unknown, lacks its value, or has an impossible one.
+    """
+    given, rest = _parser().parse_known_args(argv)
+    values = vars(given)
+    if values["detector"] is not None and values["detector"].lower() == "none":
+        values["detector"] = None
+    for name in ("batch_size", "max_line_bytes", "max_image_bytes", "max_image_pixels"):
+        if values[name] < 1:
+            raise UsageError(f"--{name} must be at least 1, not {values[name]}")
+    if values["threads"] < 0:
+        raise UsageError(f"--threads must be 0 (all cores) or more, not {values['threads']}")
+    return RunOptions(**values), _beam_options(rest)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    default = {field.name: field.default for field in fields(RunOptions)}
+    parser = _Parser(
+        prog="run_pipeline.py", description=HELP, epilog=EPILOG, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--posts", required=True, metavar="GLOB", help="JSONL files of posts: a path, a glob or a folder")
+    add("--images", metavar="GLOB", help="image shards (.tar, .zip) or a folder of pictures; leave out if the posts have none")
+    add("--output", required=True, metavar="DIR", help="where to write annotations/, rejects/ and run.json; must be empty or new")
+    add("--overwrite", action="store_true", help="replace what an earlier run wrote to --output")
+    add("--model", default=default["model"], metavar="DIR", help="model bundle (default: the shipped one)")
+    add(
+        "--detector",
+        default=default["detector"],
+        metavar="NAME",
+        help="ultralytics .pt or .yaml name, .onnx file, or 'none' (default: the shipped one, AGPL-3.0)",
+    )
+    add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or cuda:N (default: auto)")
+    add("--batch_size", type=int, default=default["batch_size"], metavar="N", help="pictures, or texts, per model call; changes no result (default: 32)")
+    add("--threads", type=int, default=0, metavar="N", help="threads of the models (default: one per core)")
+    add("--max_line_bytes", type=int, default=default["max_line_bytes"], metavar="N", help="longer lines are rejected (default: 10 MiB)")
+    add("--max_image_bytes", type=int, default=default["max_image_bytes"], metavar="N", help="larger pictures are not decoded (default: 20 MiB)")
+    add("--max_image_pixels", type=int, default=default["max_image_pixels"], metavar="N", help="the same by width x height (default: 100 million)")
+    return parser
+
+
+def _beam_options(argv: list[str]) -> pipeline_options.PipelineOptions:
+    """Beam's options, with the in-process runner made explicit and what would lose data or go unread refused."""
+    parser = pipeline_options._BeamArgumentParser(allow_abbrev=False)
+    for kind in pipeline_options.PipelineOptions.__subclasses__():
+        kind._add_argparse_args(parser)
+    known, unknown = parser.parse_known_args(argv)
+    local = known.runner in (None, "DirectRunner", "FnApiRunner")
+    if unknown and local:
+        name = unknown[0].split("=")[0]
+        options = [f"--{field.name}" for field in fields(RunOptions)] + list(parser._option_string_actions)
+        close = difflib.get_close_matches(name, options, n=1)
+        raise UsageError(f"unknown option {name!r}" + (f", did you mean {close[0]}?" if close else " (see --help)"))
+    options = pipeline_options.PipelineOptions(argv)
+    if local:
+        if (known.direct_num_workers or 1) != 1:
+            raise UsageError(f"--direct_num_workers={known.direct_num_workers}: Beam's local runner loses data with more than one; leave it out")
+        options.view_as(pipeline_options.StandardOptions).runner = "FnApiRunner"
+    return options

@@ -1,0 +1,57 @@
+"""Counters of a run: Beam metrics, which every engine shows, and a live copy for progress where the work is in this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from apache_beam.metrics import Metrics
+
+NAMESPACE = "postner"
+
+
+class _Live:
+    """Totals of this process, readable from any of its threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._totals: Counter[str] = Counter()
+
+    def add(self, name: str, amount: int) -> None:
+        with self._lock:
+            self._totals[name] += amount
+
+    def snapshot(self) -> Counter[str]:
+        with self._lock:
+            return self._totals.copy()
+
+    def clear(self) -> None:
+        with self._lock:
+            self._totals.clear()
+
+
+LIVE = _Live()
+
+
+def count(name: str, amount: int = 1) -> None:
+    """Add to a counter, such as `rows`, `entities.PER`, `images.ok`, `rejects.post.not_json`."""
+    Metrics.counter(NAMESPACE, name).inc(amount)
+    LIVE.add(name, amount)
+
+
+@contextmanager
+def timed(stage: str) -> Iterator[None]:
+    """Add the time spent inside to the counter `time.<stage>_msec`."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        count_seconds(stage, time.perf_counter() - start)
+
+
+def count_seconds(stage: str, seconds: float) -> None:
+    """Add to `time.<stage>_msec`; for time that was measured in other threads."""
+    count(f"time.{stage}_msec", round(1000 * seconds))

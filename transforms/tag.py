@@ -1,0 +1,89 @@
+"""Tag the posts of a looked-at slice, and make its rows and rejects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from models.annotate import Annotator, Entity, Seen
+from transforms.counters import timed
+from transforms.halves import in_halves
+from transforms.look import LookedSlice, Picture
+from transforms.records import Post, Reject, Slice
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedSlice:
+    """A slice with the rows of `transforms.schema.ANNOTATIONS` that its posts became, in the order of its lines."""
+
+    slice: Slice
+    rows: list[dict[str, Any]]
+    rejects: list[Reject]
+
+    def counts(self) -> Counter[str]:
+        """Counters of what became of the slice."""
+        counted: Counter[str] = Counter(rows=len(self.rows))
+        counted.update(f"entities.{entity['type']}" for row in self.rows for entity in row["entities"])
+        counted.update(f"images.{image['status']}" for row in self.rows for image in row["images"])
+        counted.update(f"rejects.{reject.stage}.{reject.reason}" for reject in self.rejects)
+        return counted
+
+
+class SliceTagger:
+    """Tags slices with one loaded `Annotator`.
+
+    Args:
+        annotator: the model.
+        object_names: class names of the detector, by id.
+    """
+
+    def __init__(self, annotator: Annotator, object_names: tuple[str, ...]) -> None:
+        self._annotator = annotator
+        self._object_names = object_names
+
+    def read(self, looked: LookedSlice) -> AnnotatedSlice:
+        """Rows of the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
+        inputs = [(post.text, self._seen(post, looked.pictures)) for post in looked.slice.posts]
+        with timed("tag"):
+            tagged = in_halves(self._annotator.annotate, inputs)
+        rows, rejects = [], list(looked.slice.rejects)
+        for post, entities in zip(looked.slice.posts, tagged, strict=True):
+            if isinstance(entities, Exception):
+                rejects.append(Reject.cut("tag", "model_failed", post.source, post.line, f"{type(entities).__name__}: {entities}"))
+                continue
+            rows.append(self._row(post, entities, looked.pictures))
+            rejects += _image_rejects(post, looked)
+        return AnnotatedSlice(looked.slice, rows, rejects)
+
+    def _seen(self, post: Post, pictures: dict[str, Picture]) -> list[Seen]:
+        keys = dict.fromkeys(post.images)
+        return [Seen(key, sight) for key in keys if (sight := pictures[key].sight) is not None]
+
+    def _row(self, post: Post, entities: list[Entity], pictures: dict[str, Picture]) -> dict[str, Any]:
+        return {
+            "post_id": post.id,
+            "text": post.text,
+            "entities": [asdict(entity) for entity in entities],
+            "images": [self._image(key, pictures[key]) for key in post.images],
+            "extra": post.extra,
+            "source": post.source,
+            "line": post.line,
+            "model": self._annotator.bundle.label,
+        }
+
+    def _image(self, key: str, picture: Picture) -> dict[str, Any]:
+        sight = picture.sight
+        if sight is None:
+            return {"key": key, "status": picture.status, "width": None, "height": None, "objects": []}
+        found = zip(sight.labels.tolist(), sight.scores.tolist(), sight.boxes.tolist(), strict=True)
+        objects = [{"label": self._object_names[label], "score": score, "box": box} for label, score, box in found]
+        return {"key": key, "status": picture.status, "width": sight.width, "height": sight.height, "objects": objects}
+
+
+def _image_rejects(post: Post, looked: LookedSlice) -> Iterator[Reject]:
+    for key in dict.fromkeys(post.images):
+        picture = looked.pictures[key]
+        if picture.status != "ok":
+            yield Reject.cut("image", picture.reason, post.source, post.line, key)
