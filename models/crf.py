@@ -24,6 +24,9 @@ class CRF(nn.Module):
         tags: number of tags: O, then B and I of each type.
     """
 
+    legal: Tensor
+    legal_start: Tensor
+
     def __init__(self, tags: int) -> None:
         super().__init__()
         self.start = nn.Parameter(torch.zeros(tags))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -165,5 +166,5 @@ def _cuts(counts: np.ndarray, budget: int) -> list[tuple[int, int, int, int]]:
         if stop == len(counts):
             break
         start = max(start + 1, int(np.searchsorted(ends, ends[stop - 1] - budget // 4, side="right")))
-    borders = [0, *((left[1] + right[0]) // 2 for left, right in zip(spans, spans[1:], strict=False)), len(counts)]
+    borders = [0, *((left[1] + right[0]) // 2 for left, right in pairwise(spans)), len(counts)]
     return [(start, stop, borders[i], borders[i + 1]) for i, (start, stop) in enumerate(spans)]

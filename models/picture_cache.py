@@ -58,7 +58,9 @@ def _members(images: str) -> Iterable[tuple[str, Member]]:
 
 
 def _save(cache: Path, identity: str, sights: dict[str, Sight]) -> None:
-    arrays = {f"{name}/{field}": value for name, sight in sights.items() for field in FIELDS if (value := getattr(sight, field)) is not None}
+    arrays = {
+        f"{name}/{field}": value for name, sight in sights.items() for field in FIELDS if (value := getattr(sight, field)) is not None
+    }
     with cache.open("wb") as file:
         np.savez(file, identity=np.array(identity), **arrays)
 
@@ -67,12 +69,9 @@ def _load(cache: Path, identity: str) -> dict[str, Sight]:
     with np.load(cache, allow_pickle=False) as stored:
         if str(stored["identity"]) != identity:
             return {}
-        parts: dict[str, dict[str, Any]] = defaultdict(dict)
+        parts: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(FIELDS))
         for key in stored.files:
             name, _, field = key.rpartition("/")
             parts[name][field] = stored[key]
     del parts[""]
-    return {
-        name: Sight(**{field: of_one.get(field) for field in FIELDS} | {side: int(of_one[side]) for side in ("width", "height")})
-        for name, of_one in parts.items()
-    }
+    return {name: Sight(**of_one | {"width": int(of_one["width"]), "height": int(of_one["height"])}) for name, of_one in parts.items()}

@@ -97,6 +97,8 @@ class Tagger(nn.Module):
         table: (V + 1, A) augmentation vectors, row 0 zero, or None where `config.augmentation` is `none`.
     """
 
+    table: Tensor
+
     def __init__(self, config: TaggerConfig, table: Tensor | None = None) -> None:
         super().__init__()
         self.config = config
@@ -171,8 +173,8 @@ class Tagger(nn.Module):
             F1, grid_used = self.grid(M, batch.mask, self.project_direct(V), self.project_talked(V), batch.grid_mask)
             seen = seen | batch.grid_mask.any(1)
         if self.config.objects and batch.objects.shape[1]:
-            O = self.object_embedding(batch.objects)
-            F2, objects_used = self.objects(M, batch.mask, O, O, object_mask)
+            slots = self.object_embedding(batch.objects)
+            F2, objects_used = self.objects(M, batch.mask, slots, slots, object_mask)
             seen = seen | object_mask.any(1)
         if not (self.config.grid_width or self.config.objects):
             return F1, grid_used, objects_used

@@ -121,11 +121,29 @@ def _parser() -> argparse.ArgumentParser:
         help="ultralytics .pt or .yaml name, .onnx file, or 'none' (default: the shipped one, AGPL-3.0)",
     )
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or cuda:N (default: auto)")
-    add("--batch_size", type=int, default=default["batch_size"], metavar="N", help="pictures, or texts, per model call; changes no result (default: 32)")
+    add(
+        "--batch_size",
+        type=int,
+        default=default["batch_size"],
+        metavar="N",
+        help="pictures, or texts, per model call; changes no result (default: 32)",
+    )
     add("--threads", type=int, default=0, metavar="N", help="threads of the models (default: one per core)")
     add("--max_line_bytes", type=int, default=default["max_line_bytes"], metavar="N", help="longer lines are rejected (default: 10 MiB)")
-    add("--max_image_bytes", type=int, default=default["max_image_bytes"], metavar="N", help="larger pictures are not decoded (default: 20 MiB)")
-    add("--max_image_pixels", type=int, default=default["max_image_pixels"], metavar="N", help="the same by width x height (default: 100 million)")
+    add(
+        "--max_image_bytes",
+        type=int,
+        default=default["max_image_bytes"],
+        metavar="N",
+        help="larger pictures are not decoded (default: 20 MiB)",
+    )
+    add(
+        "--max_image_pixels",
+        type=int,
+        default=default["max_image_pixels"],
+        metavar="N",
+        help="the same by width x height (default: 100 million)",
+    )
     return parser
 
 
@@ -144,6 +162,8 @@ def _beam_options(argv: list[str]) -> pipeline_options.PipelineOptions:
     options = pipeline_options.PipelineOptions(argv)
     if local:
         if (known.direct_num_workers or 1) != 1:
-            raise UsageError(f"--direct_num_workers={known.direct_num_workers}: Beam's local runner loses data with more than one; leave it out")
+            raise UsageError(
+                f"--direct_num_workers={known.direct_num_workers}: Beam's local runner loses data with more than one; leave it out"
+            )
         options.view_as(pipeline_options.StandardOptions).runner = "FnApiRunner"
     return options

@@ -60,8 +60,9 @@ def wanted_keys(piece: Slice) -> Iterator[tuple[str, str]]:
 
 def choose(key: str, members: Iterable[Member]) -> tuple[Member | None, list[Reject]]:
     """The first member of that key in the order of shards and offsets, and a reject for each other one."""
-    first, *others = sorted(set(members)) or [None]
-    return first, [Reject.cut("shard", "duplicate_key", other.shard, None, key) for other in others if other]
+    ordered = sorted(set(members))
+    rejects = [Reject.cut("shard", "duplicate_key", other.shard, None, key) for other in ordered[1:]]
+    return next(iter(ordered), None), rejects
 
 
 def fill(joined: tuple[str, dict[str, Any]]) -> Iterator[Slice]:

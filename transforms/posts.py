@@ -121,7 +121,10 @@ class _Building:
             self.blanks += 1
         else:
             parsed = parse_post(line, self.source, number)
-            (self.posts if isinstance(parsed, Post) else self.rejects).append(parsed)  # type: ignore[attr-defined]
+            if isinstance(parsed, Post):
+                self.posts.append(parsed)
+            else:
+                self.rejects.append(parsed)
 
     def is_full(self) -> bool:
         return self.lines >= self.target_lines or self.bytes >= LARGEST_SLICE_BYTES

@@ -14,8 +14,7 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from models.loading import ModelOptions, load_annotator, load_looker
 from models.vision.pictures import Limits
-from transforms.look import LookedSlice, PictureReader
-
+from transforms.look import PictureReader
 from transforms.tag import AnnotatedSlice, SliceTagger
 
 

@@ -50,7 +50,9 @@ class WriteShardRejects(beam.PTransform):
         self._output = output
 
     def expand(self, rejects: beam.PCollection) -> beam.PCollection:
-        return rejects | beam.Map(_by_shard) | beam.GroupByKey() | beam.MapTuple(functools.partial(write_shard_rejects, output=self._output))
+        return (
+            rejects | beam.Map(_by_shard) | beam.GroupByKey() | beam.MapTuple(functools.partial(write_shard_rejects, output=self._output))
+        )
 
 
 def write_slice(annotated: AnnotatedSlice, output: str) -> str:

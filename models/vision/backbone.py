@@ -11,6 +11,8 @@ import torch
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
+from models.vision.detector import passes
+
 GRID_SIDE = 7
 SIDE = 224
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -37,8 +39,9 @@ class Backbone:
     @torch.inference_mode()
     def grids(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         """(49, C) float16 of each (224, 224, 3) uint8 RGB crop."""
-        if not crops:
-            return []
+        return [grid for chunk in passes(crops, self._device) for grid in self._grids(chunk)]
+
+    def _grids(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         pixels = torch.from_numpy(np.stack(crops)).to(self._device).permute(0, 3, 1, 2).float() / 255
         features = self._network(pixel_values=(pixels - self._mean) / self._std).last_hidden_state
         if features.dim() == 3:  # patches; in front of them whatever special tokens the network has

@@ -6,13 +6,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.vision.canvas import Canvas
+
+
+Item = TypeVar("Item")
 
 
 class DetectorError(ValueError):
@@ -77,6 +80,14 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def passes(items: Sequence[Item], device: torch.device) -> list[Sequence[Item]]:
+    """Pictures to run through a network together: the whole batch on a GPU, one by one on a CPU.
+
+    On a CPU larger passes are slower, since they leave the caches, and convolutions round by the size of the pass.
+    """
+    return [items[i : i + 1] for i in range(len(items))] if device.type == "cpu" else [items] if items else []
 
 
 def to_tensor(canvases: Sequence[Canvas]) -> Tensor:

@@ -88,7 +88,8 @@ def _decode(data: bytes, limits: Limits, side: int) -> Picture:
         if width * height > limits.max_image_pixels:
             raise PictureError("too_large", "too_many_pixels")
         turned = image.getexif().get(0x0112) in (5, 6, 7, 8)
-        image.draft("RGB", (side, side) if min(width, height) * 2 > side else (1, 1))
+        shrink = min(1.0, side / max(width, height))
+        image.draft("RGB", (max(1, int(width * shrink)), max(1, int(height * shrink))))
         image.load()
         upright = ImageOps.exif_transpose(image)
         if turned:

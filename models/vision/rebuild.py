@@ -55,7 +55,9 @@ def rebuild(source: Path, output: Path, architecture: str) -> None:
 
 def main(argv: list[str]) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="models.vision.rebuild", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="models.vision.rebuild", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--onnx", type=Path, required=True, help="int8 ONNX file by onnxruntime's quantisation")
     parser.add_argument("--architecture", default="yolov8n.yaml", help="ultralytics name of the network")
     parser.add_argument("--output", type=Path, required=True, help="folder of the detector")

@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
 from models.vision.canvas import Canvas
-from models.vision.detector import Detections, DetectorError, detections, file_sha256, to_tensor
+from models.vision.detector import Detections, DetectorError, detections, file_sha256, passes, to_tensor
 from models.vision.nms import select
 
 GRID_SIDE = 7
-
-CPU_CHUNK = 4
-"""Pictures per pass on a CPU: larger passes leave the caches and are half as fast, and round by their size."""
 
 
 class YoloDetector:
@@ -45,16 +43,14 @@ class YoloDetector:
         self._network = network.to(self._device, memory_format=torch.channels_last)
         backbone = network.model[len(network.yaml["backbone"]) - 1]
         backbone.register_forward_hook(self._keep_features)
-        self._features: Tensor | None = None
+        self._features = torch.empty(0)
         self.detect([_blank(self.side)])
-        assert self._features is not None
         self.grid_width = self._features.shape[1]
 
     @torch.inference_mode()
     def detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
         """Objects and grid of each picture."""
-        size = CPU_CHUNK if self._device.type == "cpu" else max(len(canvases), 1)
-        return [found for start in range(0, len(canvases), size) for found in self._detect(canvases[start : start + size])]
+        return [found for chunk in passes(canvases, self._device) for found in self._detect(chunk)]
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
         pixels = to_tensor(canvases).to(self._device, memory_format=torch.channels_last)
@@ -76,8 +72,11 @@ class YoloDetector:
 
 
 def _ultralytics() -> Any:
-    """Ultralytics, kept from changing threads, looking names up and writing settings into the home folder."""
-    threads = torch.get_num_threads()
+    """Ultralytics, kept from changing threads, writing settings into the home folder, and changing Pillow.
+
+    It replaces `PIL.Image.open` by one that installs a plugin when a file is no picture.
+    """
+    threads, pil_open = torch.get_num_threads(), Image.open
     was_set = "OMP_NUM_THREADS" in os.environ
     os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="postner-yolo-"))
     os.environ.setdefault("YOLO_AUTOINSTALL", "0")
@@ -86,8 +85,9 @@ def _ultralytics() -> Any:
     import ultralytics
 
     if not was_set:
-        del os.environ["OMP_NUM_THREADS"]
+        os.environ.pop("OMP_NUM_THREADS", None)
     torch.set_num_threads(threads)
+    Image.open = pil_open
     return ultralytics
 
 
@@ -101,7 +101,9 @@ def _from_ultralytics(spec: str) -> tuple[Any, tuple[str, ...], str]:
             model = _ultralytics().YOLO(spec)
     except Exception as error:  # ultralytics raises whatever the download or the file leads to
         text = " ".join(str(error).split())[:200]
-        raise DetectorError(f"--detector {spec!r} cannot be had: {text}; give a file that is here, or leave it out for the shipped one") from error
+        raise DetectorError(
+            f"--detector {spec!r} cannot be had: {text}; give a file that is here, or leave it out for the shipped one"
+        ) from error
     network = model.model.fuse().eval()
     names = tuple(str(network.names[i]) for i in range(len(network.names)))
     digest = "random" if is_random else file_sha256(Path(model.ckpt_path))[:12]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def paths(crf: CRF, emissions: torch.Tensor) -> dict[tuple[int, ...], float]:
     for path in product(range(emissions.shape[1]), repeat=len(emissions)):
         if all(is_legal(a, b) for a, b in zip((0, *path), path, strict=False)):
             score = crf.start[path[0]] + crf.end[path[-1]] + sum(emissions[t, tag] for t, tag in enumerate(path))
-            score = score + sum(crf.transitions[a, b] for a, b in zip(path, path[1:], strict=False))
+            score = score + sum(crf.transitions[a, b] for a, b in pairwise(path))
             scores[path] = score.item()
     return scores
 
@@ -101,7 +101,8 @@ def test_an_illegal_path_is_never_decoded_and_gradients_stay_finite() -> None:
     for path, length in zip(crf.decode(emissions, mask).tolist(), mask.sum(1).tolist(), strict=True):
         assert all(is_legal(a, b) for a, b in zip((0, *path[:length]), path[:length], strict=False))
     crf.log_likelihood(emissions, torch.zeros(2, 12, dtype=torch.int64), mask).sum().backward()
-    assert emissions.grad is not None and emissions.grad.isfinite().all()
+    assert emissions.grad is not None
+    assert emissions.grad.isfinite().all()
 
 
 @torch.no_grad()

@@ -47,7 +47,8 @@ def test_weights_sum_to_one_over_the_mask_and_are_zero_elsewhere() -> None:
     mask = torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0]]).bool()
     _, weights = layer(torch.randn(2, 3, WIDTH), torch.randn(2, 4, WIDTH), mask)
     torch.testing.assert_close(weights[0].sum(1), torch.ones(3))
-    assert weights[0, :, 2:].eq(0).all() and weights[1].eq(0).all()
+    assert weights[0, :, 2:].eq(0).all()
+    assert weights[1].eq(0).all()
 
 
 @torch.no_grad()
@@ -56,7 +57,8 @@ def test_nothing_to_look_at_contributes_exactly_zero() -> None:
     text, mask = torch.randn(2, 3, WIDTH), torch.ones(2, 3, dtype=torch.bool)
     regions = torch.randn(2, 4, WIDTH)
     read, used = granularity(text, mask, regions, regions, torch.tensor([[True] * 4, [False] * 4]))
-    assert read[1].eq(0).all() and used[1].eq(0).all()
+    assert read[1].eq(0).all()
+    assert used[1].eq(0).all()
     assert read[0].ne(0).any()
     torch.testing.assert_close(used[0].sum(1), torch.ones(3))
 

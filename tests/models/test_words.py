@@ -39,7 +39,8 @@ def test_examples(text: str, expected: list[str]) -> None:
 def test_words_are_in_order_apart_and_leave_out_only_space_and_invisibles(text: str) -> None:
     bounds = split_words(text)
     flat = [position for bound in bounds for position in bound]
-    assert flat == sorted(flat) and all(a < b for a, b in bounds)
+    assert flat == sorted(flat)
+    assert all(a < b for a, b in bounds)
     covered = {i for a, b in bounds for i in range(a, b)}
     assert not any(text[i].isalnum() for i in range(len(text)) if i not in covered)
 

@@ -1,0 +1,199 @@
+"""Detectors against ultralytics' own prediction, and suppression against a loop."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib import get_data_path
+from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
+
+from models.loading import PRETRAINED
+from models.vision.backbone import Backbone
+from models.vision.canvas import letterbox
+from models.vision.detector import Detector, DetectorError, load_detector
+from models.vision.look import Looker, Sight
+from models.vision.nms import overlaps, select, survivors
+from models.vision.pictures import Limits, Picture, decode
+
+SHIPPED = PRETRAINED / "detector"
+HOPPER = Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Detector:
+    torch.set_num_threads(1)
+    return load_detector(str(SHIPPED), "cpu", 1)
+
+
+@pytest.fixture(scope="module")
+def hopper() -> Picture:
+    return decode(HOPPER.read_bytes(), Limits(), 640)
+
+
+def slow_survivors(boxes: torch.Tensor, classes: torch.Tensor, iou: float) -> list[bool]:
+    kept: list[int] = []
+    for j in range(len(boxes)):
+        if not any(classes[i] == classes[j] and overlaps(boxes[[i, j]])[0, 1] > iou for i in kept):
+            kept.append(j)
+    return [j in kept for j in range(len(boxes))]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000), st.integers(0, 40), st.floats(0.05, 0.9))
+def test_suppression_keeps_what_the_greedy_loop_keeps(seed: int, count: int, iou: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    corner = torch.rand(count, 2, generator=generator) * 20
+    boxes = torch.cat([corner, corner + 5 + torch.rand(count, 2, generator=generator) * 20], dim=1)
+    classes = torch.randint(0, 3, (count,), generator=generator)
+    assert survivors(boxes, classes, iou).tolist() == slow_survivors(boxes, classes, iou)
+
+
+def test_equals_ultralytics_on_the_same_network_output(shipped: Detector, hopper: Picture) -> None:
+    from ultralytics.utils.nms import non_max_suppression
+
+    torch.manual_seed(0)
+    raw = torch.rand(3, 84, 900)
+    raw[:, :4] *= 600
+    raw[:, 4:] = raw[:, 4:] ** 12  # few confident ones
+    theirs = non_max_suppression(raw.clone(), conf_thres=0.25, iou_thres=0.7, max_det=300, max_nms=2000)
+    for mine, other in zip(select(raw), theirs, strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-3, rtol=1e-4)
+
+
+def test_equals_ultralytics_prediction_of_an_onnx_file(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YOLO_OFFLINE", "1")
+    monkeypatch.setenv("YOLO_AUTOINSTALL", "0")
+    from ultralytics import YOLO
+
+    weights = shared / "weights" / "yolov8n_int8.onnx"
+    (theirs,) = YOLO(str(weights), task="detect").predict(str(HOPPER), verbose=False)
+    detector = load_detector(str(weights), "cpu", 1)
+    (mine,) = detector.detect([letterbox(decode(HOPPER.read_bytes(), Limits(), 10**6), detector.side)])
+    assert mine.labels.tolist() == theirs.boxes.cls.int().tolist()
+    np.testing.assert_allclose(mine.boxes, theirs.boxes.xyxy.numpy(), atol=1.5)
+    np.testing.assert_allclose(mine.scores, theirs.boxes.conf.numpy(), atol=0.02)
+
+
+def test_finds_the_person_and_makes_a_grid(shipped: Detector, hopper: Picture) -> None:
+    (found,) = shipped.detect([letterbox(hopper, shipped.side)])
+    best = found.boxes[0]
+    assert shipped.names[found.labels[0]] == "person"
+    assert found.scores[0] > 0.8
+    assert (best >= 0).all()
+    assert (best <= [hopper.width, hopper.height] * 2).all()
+    assert found.grid is not None
+    assert found.grid.shape == (49, shipped.grid_width)
+
+
+def same(a: Sight, b: Sight) -> bool:
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("labels", "scores", "boxes", "grid"))
+
+
+def test_a_picture_does_not_depend_on_its_batch(jpeg: Callable[..., bytes]) -> None:
+    torch.set_num_threads(1)
+    looker = Looker.load(str(SHIPPED))
+    prepared = [looker.prepare(HOPPER.read_bytes(), Limits())] + [looker.prepare(jpeg(i, (90 + i, 60)), Limits()) for i in range(8)]
+    alone = [looker.look([one])[0] for one in prepared]
+    for size in (2, 7, 9):
+        together = [sight for i in range(0, 9, size) for sight in looker.look(prepared[i : i + size])]
+        assert all(same(a, b) for a, b in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_onnx_export_of_ultralytics_fixed_and_dynamic(tmp_path: Path, dynamic: bool, hopper: Picture) -> None:
+    from models.vision.yolo import empty_network
+
+    network = empty_network("yolov8n.yaml")
+    path = tmp_path / "net.onnx"
+    axes = {"images": {0: "batch"}, "output0": {0: "batch"}} if dynamic else None
+    size = (1 if dynamic else 2, 3, 320, 320)
+    torch.onnx.export(
+        network, (torch.zeros(size),), str(path), input_names=["images"], output_names=["output0"], dynamic_axes=axes, dynamo=False
+    )
+    describe(path, {"names": str(dict(enumerate("abc"))), "imgsz": "[320, 320]"})
+    detector = load_detector(str(path), "cpu", 1)
+    assert detector.side == 320
+    assert detector.names == ("a", "b", "c")
+    assert len(detector.detect([letterbox(hopper, 320)] * 3)) == 3
+
+
+def describe(path: Path, metadata: dict[str, str]) -> None:
+    import onnx
+
+    model = onnx.load(str(path))
+    for key, value in metadata.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.save(model, str(path))
+
+
+def test_yaml_name_gives_the_same_random_network_each_time() -> None:
+    one, two = (load_detector("yolov8n.yaml", "cpu", 1) for _ in range(2))
+    assert torch.equal(next(one._network.parameters()), next(two._network.parameters()))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("spec", ["nothing.onnx", "no-such-model.pt", "folder-that-is-not", "photo.jpg"])
+def test_detectors_that_are_not_there_are_one_sentence(spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("YOLO_OFFLINE", "1")
+    with pytest.raises(DetectorError, match="--detector"):
+        load_detector(spec, "cpu", 1)
+
+
+def test_a_file_that_is_no_export(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"not onnx")
+    with pytest.raises(DetectorError, match="no ONNX export"):
+        load_detector(str(tmp_path / "x.onnx"), "cpu", 1)
+
+
+def test_changed_weights_are_refused(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "detector")
+    config = json.loads((tmp_path / "detector" / "config.json").read_text())
+    (tmp_path / "detector" / "config.json").write_text(json.dumps(config | {"sha256": "0" * 64}))
+    with pytest.raises(DetectorError, match="not the file"):
+        load_detector(str(tmp_path / "detector"), "cpu", 1)
+
+
+def test_hugging_face_backbones_give_grids(tmp_path: Path, jpeg: Callable[..., bytes]) -> None:
+    resnet = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 24], depths=[1, 1, 1, 1], layer_type="basic")
+    vit = ViTConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, image_size=224, patch_size=32)
+    for name, network, width in (("resnet", ResNetModel(resnet), 24), ("vit", ViTModel(vit), 32)):
+        network.save_pretrained(tmp_path / name)
+        looker = Looker.load(None, str(tmp_path / name))
+        prepared = [looker.prepare(jpeg(i, (300, 200)), Limits()) for i in range(3)]
+        sights = looker.look(prepared)
+        assert [sight.grid.shape for sight in sights if sight.grid is not None] == [(49, width)] * 3
+        assert not np.array_equal(sights[0].grid, sights[1].grid)
+        assert same(looker.look(prepared[:1])[0], sights[0])
+
+
+def test_resnet_grid_is_its_last_feature_map(tmp_path: Path) -> None:
+    network = ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 24], depths=[1, 1, 1, 1], layer_type="basic")).eval()
+    network.save_pretrained(tmp_path / "resnet")
+    crop = np.random.default_rng(0).integers(0, 255, (224, 224, 3), np.uint8)
+    (grid,) = Backbone(str(tmp_path / "resnet"), "cpu").grids([crop])
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    pixels = ((torch.from_numpy(crop) / 255 - mean) / std).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        expected = network(pixels).last_hidden_state[0]  # shape: (24, 7, 7)
+    np.testing.assert_allclose(grid.reshape(7, 7, 24), expected.permute(1, 2, 0).numpy(), atol=2e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20_000, 3), (3, 20_000), (641, 640), (17, 900)])
+def test_letterbox_equals_ultralytics(size: tuple[int, int]) -> None:
+    from ultralytics.data.augment import LetterBox
+
+    pixels = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    canvas = letterbox(Picture(pixels, *size), 640)
+    assert np.array_equal(canvas.pixels, LetterBox((640, 640))(image=pixels))
+    whole = np.array([[canvas.left, canvas.top, canvas.right, canvas.bottom]], np.float32)
+    np.testing.assert_allclose(canvas.to_original(whole)[0], [0, 0, *size], atol=max(size) / 640)
+
