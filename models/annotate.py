@@ -144,8 +144,10 @@ class Annotator:
         batch = self._encoder.batch(filled, [sights[window.post] for window in filled])
         reading = self._tagger(type(batch)(*(tensor.to(self._device) for tensor in batch)))
         emissions = (reading.emissions.float() / self.bundle.settings.temperature).cpu().numpy()
-        grids = reading.grid_used.float().unflatten(2, (-1, GRID_REGIONS)).sum(3).cpu().numpy() if reading.grid_used.shape[2] else None
-        objects = reading.objects_used.float().cpu().numpy()
+        pictures, slots = read[windows[0].post].grids.shape[1], read[windows[0].post].objects.shape[1]
+        objects = reading.objects_used[:, :, :slots].float().cpu().numpy()
+        regions = reading.grid_used[:, :, : pictures * GRID_REGIONS].float().cpu()
+        grids = regions.unflatten(2, (pictures, GRID_REGIONS)).sum(3).numpy() if regions.shape[2] else None
         for i, window in enumerate(windows):
             of_post = read[window.post]
             of_post.emissions[window.owned] = emissions[i, window.first_pieces]
@@ -186,4 +188,4 @@ class Annotator:
                 x1, y1, x2, y2 = sight.boxes[k].tolist()
                 name = self._object_names[int(sight.labels[k])]
                 evidence.append(Evidence(key, name, (x1, y1, x2, y2), float(objects[j * slots + slot])))
-        return tuple(sorted(evidence, key=lambda item: -item.weight))
+        return tuple(sorted(evidence, key=lambda item: -round(item.weight, 3)))  # objects of one class are read alike

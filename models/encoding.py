@@ -18,8 +18,9 @@ from models.words import word_shape
 PIECES_PER_WORD = 32
 """A word of more pieces keeps its first ones, so that each window holds whole words."""
 
-LENGTH_STEP = 16
-"""Windows are padded to a multiple of this and to nothing else, so that a post's result does not depend on its neighbours."""
+STEP = 16
+"""Pieces, regions and slots are padded to a multiple of this and to nothing else, so that a post's result does not depend
+on its neighbours: 16 floats are a vector register, and products of matrices round by how they lie on its bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Window:
 
     @property
     def padded_length(self) -> int:
-        return -(-len(self.pieces) // LENGTH_STEP) * LENGTH_STEP
+        return _padded(len(self.pieces))
 
 
 class Encoder:
@@ -109,6 +110,8 @@ class Encoder:
         shapes = np.array([word_shape(word) for word in words])
         windows = []
         for start, stop, owned_from, owned_to in _cuts(counts, self._max_pieces - 2):
+            if owned_from == owned_to:  # its neighbours show more around each of its words
+                continue
             body = [piece for pieces in pieces_of[start:stop] for piece in pieces]
             ids = np.array([self._tokenizer.cls_token_id, *body, self._tokenizer.sep_token_id])
             firsts = 1 + np.cumsum(counts[start:stop]) - counts[start:stop]
@@ -125,18 +128,18 @@ class Encoder:
         shape = (len(windows), length)
         pieces = np.full(shape, self._tokenizer.pad_token_id)
         mask, augmentation, shapes = np.zeros(shape, bool), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        regions_at_most = pictures * GRID_REGIONS if self._reads_grid else 0
-        grid = np.zeros((len(windows), regions_at_most, self._config.grid_width), np.float32)
+        regions = _padded(pictures * GRID_REGIONS) if self._reads_grid else 0
+        grid = np.zeros((len(windows), regions, self._config.grid_width), np.float32)
         grid_mask = np.zeros(grid.shape[:2], bool)
-        objects = np.zeros((len(windows), pictures * self._max_objects), np.int64)
+        objects = np.zeros((len(windows), _padded(pictures * self._max_objects)), np.int64)
         for i, (window, seen) in enumerate(zip(windows, sights, strict=True)):
             n = len(window.pieces)
             pieces[i, :n], mask[i, :n] = window.pieces, True
             augmentation[i, :n], shapes[i, :n] = window.augmentation, window.shapes
             for j, sight in enumerate(seen[: self.max_pictures]):
                 if self._reads_grid and sight.grid is not None:
-                    regions = slice(j * GRID_REGIONS, (j + 1) * GRID_REGIONS)
-                    grid[i, regions], grid_mask[i, regions] = sight.grid, True
+                    of_picture = slice(j * GRID_REGIONS, (j + 1) * GRID_REGIONS)
+                    grid[i, of_picture], grid_mask[i, of_picture] = sight.grid, True
                 labels = self._class_map[sight.labels[self.objects_read(sight)]]
                 objects[i, j * self._max_objects : j * self._max_objects + len(labels)] = labels + 1
         return Batch(*(torch.from_numpy(x) for x in (pieces, mask, augmentation, shapes, grid, grid_mask, objects)))
@@ -149,6 +152,10 @@ def word_index(windows: Sequence[Window]) -> tuple[torch.Tensor, torch.Tensor]:
     for row, window in enumerate(windows):
         index[row, : len(window.owned)] = torch.from_numpy(window.first_pieces)
     return index, torch.arange(index.shape[1]) < lengths[:, None]
+
+
+def _padded(length: int) -> int:
+    return -(-length // STEP) * STEP
 
 
 def _cuts(counts: np.ndarray, budget: int) -> list[tuple[int, int, int, int]]:

@@ -52,16 +52,16 @@ class TaggerConfig:
 
 
 class Batch(NamedTuple):
-    """Windows of posts, ready for the model. L pieces, S object slots, I pictures.
+    """Windows of posts, ready for the model. L pieces, R regions, S object slots; R and S may end in padding.
 
     Attributes:
         pieces: (B, L) int64, piece ids of the encoder's tokenizer, specials included.
         mask: (B, L) bool, true on pieces.
         augmentation: (B, L) int64, row of the augmentation table; 0 (the zero vector) where no word begins or none is known.
         shapes: (B, L) int64, `word_shape` of the word that begins here, else 0.
-        grid: (B, I * 49, C) features of each post's pictures, picture after picture.
-        grid_mask: (B, I * 49) bool.
-        objects: (B, S) int64, COCO class + 1, 0 for an empty slot.
+        grid: (B, R, C) features of each post's pictures, 49 rows a picture.
+        grid_mask: (B, R) bool.
+        objects: (B, S) int64, COCO class + 1, 0 for an empty slot; K slots a picture.
     """
 
     pieces: Tensor
@@ -79,7 +79,7 @@ class Reading(NamedTuple):
     Attributes:
         emissions: (B, L, tags).
         auxiliary: (B, L, 3) emissions of the span task, or None.
-        grid_used: (B, L, I * 49) attention and gate weight of each region in each piece; sums to 1 or is 0.
+        grid_used: (B, L, R) attention and gate weight of each region in each piece; sums to 1 or is 0.
         objects_used: (B, L, S) the same for objects.
     """
 

@@ -8,8 +8,12 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pipeline.options import RunOptions, UsageError, parse
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipeline.options import RunOptions
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -18,6 +22,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit status. Mistakes of the user cost one sentence, never a traceback."""
     started = time.time()
     _quiet()
+    from pipeline.options import UsageError, parse  # Beam talks while it is imported
+
     try:
         options, beam_options = parse(argv)
         return _run(options, beam_options, started)
@@ -29,17 +35,18 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(options: RunOptions, beam_options, started: float) -> int:  # type: ignore[no-untyped-def]  # imported below
+def _run(options: RunOptions, beam_options: PipelineOptions, started: float) -> int:
     import apache_beam as beam
 
     from pipeline import output, report
-    from pipeline.checks import Checked, check
+    from pipeline.checks import check
     from pipeline.graph import build
     from pipeline.progress import Progress, counts_of
     from transforms.counters import LIVE
 
-    checked: Checked = check(options)
+    checked = check(options)
     output.prepare(options.output, options.overwrite)
+    startup_seconds = time.time() - started
     LIVE.clear()
     pipeline = beam.Pipeline(options=beam_options)
     build(pipeline, options, checked.posts, checked.shards)
@@ -53,7 +60,7 @@ def _run(options: RunOptions, beam_options, started: float) -> int:  # type: ign
         print(f"postner: failed: {_cause(error)} (details: {log})", file=sys.stderr)
         return EXIT_FAILED
     output.complete(options.output)
-    summary = report.summarise(options, checked, counts_of(result), started)
+    summary = report.summarise(options, checked, counts_of(result), started, startup_seconds)
     report.save(summary, options.output)
     print(report.table(summary))
     lost = report.unaccounted(summary)

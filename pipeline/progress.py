@@ -21,12 +21,12 @@ class Progress:
 
     Args:
         read: gives the counters as they stand.
-        stream: where to show them.
+        stream: where to show them; standard error if none is given.
     """
 
-    def __init__(self, read: Callable[[], Counter[str]], stream: TextIO = sys.stderr) -> None:
+    def __init__(self, read: Callable[[], Counter[str]], stream: TextIO | None = None) -> None:
         self._read = read
-        self._stream = stream
+        self._stream = stream = stream or sys.stderr
         self._is_terminal = stream.isatty()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._show_until_done, daemon=True)

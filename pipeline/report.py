@@ -60,15 +60,16 @@ def count_output(output: str) -> dict[str, Any]:
     }
 
 
-def summarise(options: RunOptions, checked: Checked, counters: Counter[str], started: float) -> dict[str, Any]:
+def summarise(options: RunOptions, checked: Checked, counters: Counter[str], started: float, startup_seconds: float) -> dict[str, Any]:
     """Everything that `run.json` says."""
     counted = count_output(options.output)
     seconds = time.time() - started
     return {
         "schema_version": schema.VERSION,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "seconds": round(seconds, 1),
-        "posts_per_second": round(counted["rows"] / seconds, 2),
+        "seconds": round(seconds, 2),
+        "startup_seconds": round(startup_seconds, 2),
+        "posts_per_second": round(counted["rows"] / (seconds - startup_seconds), 2),
         "lines_read": counters["lines"],
         **counted,
         "time_msec": {stage: counters[f"time.{stage}_msec"] for stage in STAGES},
@@ -109,8 +110,8 @@ def table(summary: dict[str, Any]) -> str:
         "entities": several(summary["entities"]),
         "images": several(summary["images"]),
         "rejects": several(rejects),
-        "time": f"{summary['seconds']} s in all, {summary['posts_per_second']} posts/s",
-        "of which": "   ".join(f"{stage} {spent} s" for stage, spent in seconds.items()),
+        "time": f"{summary['seconds']:.1f} s, of which {summary['startup_seconds']:.1f} s to start; {summary['posts_per_second']} posts/s",
+        "stages": "   ".join(f"{stage} {spent} s" for stage, spent in seconds.items()),
         "model": f"{summary['model']}, detector {summary['detector'] or 'none'}",
         "output": summary["options"]["output"],
     }

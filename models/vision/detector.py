@@ -14,7 +14,6 @@ from torch import Tensor
 
 from models.vision.canvas import Canvas
 
-
 Item = TypeVar("Item")
 
 

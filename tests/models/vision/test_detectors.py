@@ -196,4 +196,3 @@ def test_letterbox_equals_ultralytics(size: tuple[int, int]) -> None:
     assert np.array_equal(canvas.pixels, LetterBox((640, 640))(image=pixels))
     whole = np.array([[canvas.left, canvas.top, canvas.right, canvas.bottom]], np.float32)
     np.testing.assert_allclose(canvas.to_original(whole)[0], [0, 0, *size], atol=max(size) / 640)
-

@@ -1,0 +1,103 @@
+"""Looking at the pictures of a slice: outcomes, order, memory of reposted ones, failures of one picture."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.loading import PRETRAINED
+from models.shards import Member, index_shard
+from models.vision.look import Looker, Prepared, Sight
+from models.vision.pictures import Limits
+from transforms.halves import in_halves
+from transforms.look import PictureReader
+from transforms.records import Post, Slice
+
+
+class CountingLooker(Looker):
+    """The shipped detector, counting the pictures that it sees; fails on batches that hold a poisoned one."""
+
+    seen = 0
+
+    def look(self, prepared: Sequence[Prepared]) -> list[Sight]:
+        if any(one.canvas.width == 666 for one in prepared):
+            raise RuntimeError("CUDA out of memory")
+        self.seen += len(prepared)
+        return super().look(prepared)
+
+
+@pytest.fixture(scope="module")
+def looker() -> CountingLooker:
+    torch.set_num_threads(1)
+    return CountingLooker.load(str(PRETRAINED / "detector"))
+
+
+@pytest.fixture
+def members(tmp_path: Path, jpeg: Callable[..., bytes]) -> dict[str, Member]:
+    files = {f"{i}.jpg": jpeg(i, (100 + i, 80)) for i in range(12)}
+    files |= {"text.jpg": b"no picture", "big.jpg": jpeg(0, (3000, 2000)), "poison.jpg": jpeg(1, (666, 10))}
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return dict(entry for entry in index_shard(str(tmp_path / "a.tar")) if isinstance(entry, tuple))
+
+
+def slice_of(members: dict[str, Member], *posts: tuple[str, ...]) -> Slice:
+    named = {key: members[key] for keys in posts for key in keys if key in members}
+    return Slice("s", "s", 1, len(posts), 0, tuple(Post(str(i), "", keys, None, "s", i) for i, keys in enumerate(posts)), (), named)
+
+
+def reader(looker: Looker, batch_size: int = 4) -> PictureReader:
+    return PictureReader(looker, Limits(max_image_pixels=10**6), batch_size, grids_per_post=2)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 32])
+def test_every_key_has_an_outcome(looker: CountingLooker, members: dict[str, Member], batch_size: int) -> None:
+    keys = ("3.jpg", "absent.jpg", "text.jpg", "1.jpg", "big.jpg", "poison.jpg", "0.jpg")
+    looked = reader(looker, batch_size).read(slice_of(members, keys, (), ("3.jpg",)))
+    assert {key: (p.status, p.reason) for key, p in looked.pictures.items()} == {
+        "3.jpg": ("ok", ""),
+        "absent.jpg": ("missing", "no_such_key"),
+        "text.jpg": ("corrupt", "not_an_image"),
+        "1.jpg": ("ok", ""),
+        "big.jpg": ("too_large", "too_many_pixels"),
+        "poison.jpg": ("corrupt", "detector_failed"),
+        "0.jpg": ("ok", ""),
+    }
+    assert {key: p.sight.width for key, p in looked.pictures.items() if p.sight} == {"3.jpg": 103, "1.jpg": 101, "0.jpg": 100}
+
+
+def test_reposted_pictures_are_looked_at_once(looker: CountingLooker, members: dict[str, Member]) -> None:
+    pictures = reader(looker)
+    before = looker.seen
+    first = pictures.read(slice_of(members, ("1.jpg", "2.jpg"), ("1.jpg",)))
+    second = pictures.read(slice_of(members, ("2.jpg", "3.jpg")))
+    assert looker.seen - before == 3
+    assert first.pictures["2.jpg"] is second.pictures["2.jpg"]
+
+
+def test_grids_are_kept_for_the_first_pictures_of_a_post_only(looker: CountingLooker, members: dict[str, Member]) -> None:
+    pictures = reader(looker)
+    looked = pictures.read(slice_of(members, ("1.jpg", "2.jpg", "3.jpg")))
+    assert [p.sight.grid is not None for p in looked.pictures.values() if p.sight] == [True, True, False]
+    again = pictures.read(slice_of(members, ("3.jpg",)))
+    assert again.pictures["3.jpg"].sight is not None
+    assert again.pictures["3.jpg"].sight.grid is not None
+
+
+def test_a_failure_costs_one_item() -> None:
+    def run(items: list[int]) -> list[int]:
+        if 3 in items or 5 in items:
+            raise ValueError("no")
+        return [item * 10 for item in items]
+
+    results = in_halves(run, range(8))
+    assert [r if isinstance(r, int) else str(r) for r in results] == [0, 10, 20, "no", 40, "no", 60, 70]
+    assert in_halves(run, []) == []

@@ -1,0 +1,199 @@
+"""The line parser and the slices, on any bytes."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.posts import LARGEST_SLICE_LINES, find, parse_post, read_slices
+from transforms.records import Post, Reject, Slice
+
+MAX = 10 * 2**20
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".zst": zstandard.ZstdCompressor().compress,
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def slices_of(raw: bytes, extension: str = "", max_line_bytes: int = MAX) -> list[Slice]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"posts.jsonl{extension}"
+        path.write_bytes(raw)
+        return list(read_slices(str(path), max_line_bytes))
+
+
+def reason(line: bytes) -> str:
+    parsed = parse_post(line, "s", 7)
+    assert isinstance(parsed, Reject)
+    assert (parsed.stage, parsed.source, parsed.line) == ("post", "s", 7)
+    return parsed.reason
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"\xff{}", "not_utf8"),
+        (b'{"id":1,"text":"\xed\xa0\x80"}', "not_utf8"),
+        (b"{", "not_json"),
+        (b'{"id":1,"text":"a"} x', "not_json"),
+        (b'{"id":1,"text":"a","x":NaN}', "not_json"),
+        (b'{"id":1,"text":"\\ud800"}', "not_json"),
+        (b'{"id":1,"text":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not_json"),
+        (b"[" * 100_000, "not_an_object"),
+        (b"[1]", "not_an_object"),
+        (b'"s"', "not_an_object"),
+        (b'{"text":"a"}', "no_id"),
+        (b'{"id":1}', "no_text"),
+        (b'{"id":true,"text":"a"}', "wrong_type"),
+        (b'{"id":1.5,"text":"a"}', "wrong_type"),
+        (b'{"id":null,"text":"a"}', "wrong_type"),
+        (b'{"id":1,"text":7}', "wrong_type"),
+        (b'{"id":1,"text":"a","images":"b.jpg"}', "wrong_type"),
+        (b'{"id":1,"text":"a","images":[1]}', "wrong_type"),
+    ],
+)
+def test_rejects_name_their_reason(line: bytes, expected: str) -> None:
+    assert reason(line) == expected
+
+
+def test_payload_is_cut_at_one_kilobyte() -> None:
+    parsed = parse_post(b"[" + "é".encode() * 5000, "s", 1)
+    assert isinstance(parsed, Reject)
+    assert len(parsed.payload.encode()) <= 1024
+
+
+def test_other_fields_are_carried_byte_for_byte() -> None:
+    parsed = parse_post(b'{"id":12345678901234567890,"n":1.0, "text":"a","big":123456789012345678901, "o":{"a": [1,2]}}', "s", 1)
+    assert parsed == Post("12345678901234567890", "a", (), '{"n":1.0,"big":123456789012345678901,"o":{"a": [1,2]}}', "s", 1)
+
+
+def test_of_duplicate_fields_the_last_counts() -> None:
+    parsed = parse_post(b'{"id":1,"id":2,"text":"a","text":"b"}', "s", 1)
+    assert isinstance(parsed, Post)
+    assert (parsed.id, parsed.text) == ("2", "b")
+
+
+@given(
+    st.text() | st.integers(),
+    st.text(),
+    st.lists(st.text(), max_size=3),
+    st.dictionaries(st.text(), json_values, max_size=3),
+    st.booleans(),
+)
+def test_a_post_comes_back_as_it_went_in(id: Any, text: str, images: list[str], other: dict[str, Any], ascii: bool) -> None:
+    other = {name: value for name, value in other.items() if name not in ("id", "text", "images")}
+    line = json.dumps(other | {"id": id, "text": text, "images": images}, ensure_ascii=ascii).encode()
+    parsed = parse_post(line, "s", 1)
+    assert isinstance(parsed, Post)
+    assert (parsed.id, parsed.text, parsed.images) == (str(id), text, tuple(images))
+    assert json.loads(parsed.extra or "{}") == other
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.binary(max_size=40) | st.sampled_from([b'{"id":1,"text":"a"}', b"", b" \t\r"]), max_size=200),
+    st.sampled_from(list(COMPRESS)),
+)
+def test_accounts_add_up_for_any_bytes(lines: list[bytes], extension: str) -> None:
+    raw = b"\n".join(lines)
+    slices = slices_of(COMPRESS[extension](raw), extension, max_line_bytes=30)
+    expected = len(raw.split(b"\n")) - (1 if raw.endswith(b"\n") or not raw else 0)
+    assert sum(piece.lines for piece in slices) == expected
+    for piece, following in zip(slices, [*slices[1:], None], strict=False):
+        assert piece.lines == len(piece.posts) + len(piece.rejects) + piece.blanks
+        assert following is None or following.first_line == piece.first_line + piece.lines
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data(), st.sampled_from(list(COMPRESS)))
+def test_damaged_files_give_what_can_be_read_and_one_reject(data: st.DataObject, extension: str) -> None:
+    whole = b"".join(b'{"id":%d,"text":"post number %d"}\n' % (i, i * i) for i in range(300))
+    raw = bytearray(COMPRESS[extension](whole))
+    for _ in range(data.draw(st.integers(0, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(raw[: data.draw(st.integers(0, len(raw)))])
+    slices = slices_of(cut, extension)
+    broken = [reject for piece in slices for reject in piece.rejects if reject.stage == "shard"]
+    assert len(broken) <= 1
+    lines = sum(piece.lines for piece in slices)
+    assert lines == sum(len(piece.posts) + len(piece.rejects) + piece.blanks for piece in slices) - len(broken)
+
+
+@pytest.mark.parametrize("extension", [".gz", ".bz2", ".zst"])
+def test_a_truncated_file_is_reported(extension: str) -> None:
+    whole = b"".join(b'{"id":%d,"text":"post number %d"}\n' % (i, i**7) for i in range(30_000))
+    compressed = COMPRESS[extension](whole)
+    slices = slices_of(compressed[: len(compressed) * 3 // 4], extension)
+    assert [r.reason for r in slices[-1].rejects if r.stage == "shard"] == ["unreadable_posts"]
+    assert extension == ".bz2" or sum(len(piece.posts) for piece in slices) > 15_000
+
+
+@pytest.mark.parametrize("extension", [".gz", ".bz2", ".zst"])
+def test_files_of_several_compressed_parts_are_read_whole(extension: str) -> None:
+    part = COMPRESS[extension](b'{"id":1,"text":"a"}\n')
+    assert sum(len(piece.posts) for piece in slices_of(part * 3, extension)) == 3
+
+
+def test_a_line_too_long_is_rejected_and_never_held() -> None:
+    (piece,) = slices_of(b'{"id":1,"text":"a"}\n' + b"x" * 5_000_000 + b'\n{"id":2,"text":"b"}\n' + b"y" * 200_000, max_line_bytes=1000)
+    assert [post.id for post in piece.posts] == ["1", "2"]
+    assert [(r.reason, r.line, len(r.payload)) for r in piece.rejects] == [("too_long", 2, 1024), ("too_long", 4, 1024)]
+
+
+def test_byte_order_mark_and_windows_line_ends() -> None:
+    (piece,) = slices_of(b'\xef\xbb\xbf{"id":1,"text":"a"}\r\n\r\n{"id":2,"text":"b"}\r\n')
+    assert ([post.id for post in piece.posts], piece.blanks, piece.lines) == (["1", "2"], 1, 3)
+
+
+def test_slices_double_and_depend_on_the_lines_alone() -> None:
+    raw = b"".join(b'{"id":%d,"text":"a"}\n' % i for i in range(5000))
+    plain = slices_of(raw)
+    assert [piece.lines for piece in plain] == [64, 128, 256, 512, LARGEST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_LINES, 968]
+    assert [piece.first_line for piece in slices_of(gzip.compress(raw), ".gz")] == [piece.first_line for piece in plain]
+
+
+def test_a_slice_also_ends_by_bytes() -> None:
+    raw = (b'{"id":1,"text":"' + b"a" * 2**20 + b'"}\n') * 9
+    assert [piece.lines for piece in slices_of(raw)] == [4, 4, 1]
+
+
+def test_an_empty_file_has_no_slice() -> None:
+    assert slices_of(b"") == []
+
+
+def test_names_tell_the_file_and_the_line_and_are_safe(tmp_path: Path) -> None:
+    names = set()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "2026 ü posts.v2.jsonl"
+        path.write_bytes(b'{"id":1,"text":"a"}\n' * 65)
+        names |= {piece.name for piece in read_slices(str(path), MAX)}
+    assert len(names) == 4
+    assert all(name.startswith("2026___posts-") and name[-9:] in ("000000001", "000000065") for name in names)
+
+
+def test_finding_posts(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.jsonl.gz", "other.txt"):
+        (tmp_path / name).touch()
+    assert [Path(p).name for p in find(str(tmp_path), "--posts")] == ["a.jsonl.gz", "b.jsonl"]
+    assert [Path(p).name for p in find(str(tmp_path / "*.txt"), "--posts")] == ["other.txt"]
+    with pytest.raises(ValueError, match=r"--posts matched no file: '.*none'"):
+        find(str(tmp_path / "none"), "--posts")
