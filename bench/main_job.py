@@ -25,6 +25,8 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import torch
+
 from models.loading import ModelOptions, load_annotator, load_looker, usable_cores
 from models.vision.look import Prepared
 from models.vision.pictures import Limits
@@ -75,8 +77,13 @@ def limit(posts: Path, images: str, options: ModelOptions) -> float:
         batches = [prepared[i : i + options.batch_size] for i in range(0, len(prepared), options.batch_size)]
         seen.append((piece, dict(zip(found_keys, [s for batch in batches for s in looker.look(batch)], strict=True))))
     spent = time.perf_counter() - start
-    texts = [[(post.text, [Seen(k, sights[k]) for k in post.images if k in sights]) for post in piece.posts] for piece, sights in seen]
-    return spent + annotator.seconds_in_model(texts)
+    posts_of = [[(post.text, [Seen(k, sights[k]) for k in post.images if k in sights]) for post in piece.posts] for piece, sights in seen]
+    prepared_texts = [batch for of_slice in posts_of for batch in annotator.batches(of_slice)]
+    with torch.inference_mode():
+        start = time.perf_counter()
+        for batch in prepared_texts:
+            annotator.bundle.tagger(batch)
+    return spent + time.perf_counter() - start
 
 
 def by_hand(posts: Path, images: str, options: ModelOptions) -> float:
@@ -144,7 +151,10 @@ def _in_own_process(kind: str, posts: Path, argv: list[str]) -> float:
 def _report(rounds: list[dict], options: argparse.Namespace) -> None:
     of_limit = [r["limit"] / r["whole"]["seconds"] for r in rounds]
     of_hand = [r["by_hand"] / r["whole"]["seconds"] for r in rounds]
-    print(f"{options.posts} posts, {options.threads} threads, batches of {options.batch_size}, {options.rounds} rounds; median (least to most)")
+    print(
+            seconds = f"limit {alone['limit']:.2f} s, command {whole['seconds']:.2f} s, by hand {alone['by_hand']:.2f} s"
+            print(f"round {number + 1}: {seconds}", flush=True)
+    )
     print(f"  command at {_spread(of_limit)} of the limit")
     print(f"  command {_spread(of_hand)} times as fast as the loop by hand")
     print(f"  posts per second: {_spread([options.posts / r['whole']['seconds'] for r in rounds])}")

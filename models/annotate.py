@@ -13,7 +13,7 @@ import torch
 from models.bundle import Bundle
 from models.encoding import Encoder, Window
 from models.labels import Span, spans_of
-from models.tagger import GRID_REGIONS
+from models.tagger import GRID_REGIONS, Batch, Reading
 from models.vision.look import Sight
 from models.words import split_words
 
@@ -108,9 +108,7 @@ class Annotator:
     def annotate(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[list[Entity]]:
         """Entities of each post, in order of the text. The result for a post does not depend on the others."""
         bounds = [split_words(text) for text, _ in posts]
-        words = [[text[a:b] for a, b in spans] for (text, _), spans in zip(posts, bounds, strict=True)]
-        sights = [[seen.sight for seen in pictures] for _, pictures in posts]
-        read = self._read(words, sights)
+        read = self._read(_words(posts, bounds), _sights(posts))
         entities: list[list[Entity]] = [[] for _ in posts]
         for index, span, score in self._spans(read):
             text, pictures = posts[index]
@@ -119,6 +117,11 @@ class Annotator:
             evidence = self._evidence(pictures, read[index], span)
             entities[index].append(Entity(text[start:end], kind, start, end, score, evidence))
         return entities
+
+    def batches(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[Batch]:
+        """What the tagger is called with for these posts: all of `annotate` up to there."""
+        words = _words(posts, [split_words(text) for text, _ in posts])
+        return [batch for _, batch in self._batches(self._encoder.windows(words), _sights(posts))]
 
     def _read(self, words: Sequence[Sequence[str]], sights: Sequence[Sequence[Sight]]) -> dict[int, _Words]:
         """Run the model over all windows, those of like length and number of pictures together."""
@@ -130,19 +133,23 @@ class Annotator:
                 slots = pictures * self.bundle.settings.max_objects
                 read[window.post] = _Words(*(np.zeros((n, m), np.float32) for m in (tags, pictures, slots)))
 
+        for alike, batch in self._batches(windows, sights):
+            self._keep(alike, self._tagger(batch), read)
+        return read
+
+    def _batches(self, windows: Sequence[Window], sights: Sequence[Sequence[Sight]]) -> Iterator[tuple[list[Window], Batch]]:
         def shape(window: Window) -> tuple[int, int]:
             return window.padded_length, min(len(sights[window.post]), self.max_pictures)
 
-        for _, alike in groupby(sorted(windows, key=shape), key=shape):
-            group = list(alike)
+        for _, of_one_shape in groupby(sorted(windows, key=shape), key=shape):
+            group = list(of_one_shape)
             for start in range(0, len(group), self.batch_size):
-                self._read_batch(group[start : start + self.batch_size], sights, read)
-        return read
+                alike = group[start : start + self.batch_size]
+                filled = alike + alike[:1] * (SMALLEST_BATCH - len(alike))
+                batch = self._encoder.batch(filled, [sights[window.post] for window in filled])
+                yield alike, Batch(*(tensor.to(self._device) for tensor in batch))
 
-    def _read_batch(self, windows: list[Window], sights: Sequence[Sequence[Sight]], read: dict[int, _Words]) -> None:
-        filled = windows + windows[:1] * (SMALLEST_BATCH - len(windows))
-        batch = self._encoder.batch(filled, [sights[window.post] for window in filled])
-        reading = self._tagger(type(batch)(*(tensor.to(self._device) for tensor in batch)))
+    def _keep(self, windows: list[Window], reading: Reading, read: dict[int, _Words]) -> None:
         emissions = (reading.emissions.float() / self.bundle.settings.temperature).cpu().numpy()
         pictures, slots = read[windows[0].post].grids.shape[1], read[windows[0].post].objects.shape[1]
         objects = reading.objects_used[:, :, :slots].float().cpu().numpy()
@@ -189,3 +196,11 @@ class Annotator:
                 name = self._object_names[int(sight.labels[k])]
                 evidence.append(Evidence(key, name, (x1, y1, x2, y2), float(objects[j * slots + slot])))
         return tuple(sorted(evidence, key=lambda item: -round(item.weight, 3)))  # objects of one class are read alike
+
+
+def _words(posts: Sequence[tuple[str, Sequence[Seen]]], bounds: Sequence[Sequence[tuple[int, int]]]) -> list[list[str]]:
+    return [[text[a:b] for a, b in spans] for (text, _), spans in zip(posts, bounds, strict=True)]
+
+
+def _sights(posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[list[Sight]]:
+    return [[seen.sight for seen in pictures] for _, pictures in posts]

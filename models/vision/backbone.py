@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
-from models.vision.detector import passes
+from models.vision.passes import Passes
 
 GRID_SIDE = 7
 SIDE = 224
@@ -24,22 +24,23 @@ class Backbone:
     Args:
         name: local folder or hub id, of a network that gives feature maps (ResNet) or patches (ViT).
         device: of the network.
+        threads: pictures at a time on a CPU.
     """
 
-    def __init__(self, name: str, device: str) -> None:
+    def __init__(self, name: str, device: str, threads: int) -> None:
         self._device = torch.device(device)
-        self._network = AutoModel.from_pretrained(name).to(self._device).eval().requires_grad_(False)
+        self._network = AutoModel.from_pretrained(name, use_safetensors=True).to(self._device).eval().requires_grad_(False)
         config = AutoConfig.from_pretrained(name)
         self.name = f"{Path(name).name}"
         self.grid_width = int(config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else config.hidden_size)
         mean, std = _normalisation(Path(name))
+        self._passes = Passes(self._device, threads)
         self._mean = torch.tensor(mean, device=self._device).view(3, 1, 1)
         self._std = torch.tensor(std, device=self._device).view(3, 1, 1)
 
-    @torch.inference_mode()
     def grids(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         """(49, C) float16 of each (224, 224, 3) uint8 RGB crop."""
-        return [grid for chunk in passes(crops, self._device) for grid in self._grids(chunk)]
+        return self._passes.run(self._grids, crops)
 
     def _grids(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         pixels = torch.from_numpy(np.stack(crops)).to(self._device).permute(0, 3, 1, 2).float() / 255

@@ -6,16 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.vision.canvas import Canvas
-
-Item = TypeVar("Item")
-
 
 class DetectorError(ValueError):
     """The detector cannot be loaded; the message is one sentence with the cure."""
@@ -58,7 +55,7 @@ def load_detector(spec: str, device: str, threads: int) -> Detector:
     Args:
         spec: `.onnx` file, `.pt` file or name, `.yaml` name (random weights), or folder of a shipped detector.
         device: of the network.
-        threads: of its arithmetic.
+        threads: pictures at a time on a CPU; what is found does not depend on it.
 
     Raises:
         DetectorError: it is none of these, cannot be had, or is damaged.
@@ -71,7 +68,7 @@ def load_detector(spec: str, device: str, threads: int) -> Detector:
     if path.suffix in (".pt", ".yaml") or (path / "config.json").is_file():
         from models.vision.yolo import YoloDetector
 
-        return YoloDetector(spec, device)
+        return YoloDetector(spec, device, threads)
     raise DetectorError(f"--detector {spec!r} is no .onnx file, ultralytics .pt or .yaml name, or detector folder; 'none' runs without")
 
 
@@ -79,14 +76,6 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def passes(items: Sequence[Item], device: torch.device) -> list[Sequence[Item]]:
-    """Pictures to run through a network together: the whole batch on a GPU, one by one on a CPU.
-
-    On a CPU larger passes are slower, since they leave the caches, and convolutions round by the size of the pass.
-    """
-    return [items[i : i + 1] for i in range(len(items))] if device.type == "cpu" else [items] if items else []
 
 
 def to_tensor(canvases: Sequence[Canvas]) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from models.vision.canvas import Canvas
 from models.vision.detector import Detections, DetectorError, detections, file_sha256, to_tensor
 from models.vision.nms import select
+from models.vision.passes import Passes
 
 
 class OnnxDetector:

@@ -7,15 +7,26 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 """Formats of Pillow that are decoded; add one here."""
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own guard; ours is `Limits`, checked before each decode
 Image.init()
+warnings.filterwarnings("ignore", module=r"PIL\b")  # here, once: `catch_warnings` would mix up the filters of threads that decode
 
-_SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation; `ImageOps.exif_transpose` also writes the EXIF anew, and fails where it is damaged."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +65,14 @@ class Picture:
     height: int
 
 
-def decode(data: bytes, limits: Limits, side: int) -> Picture:
+def decode(data: bytes, limits: Limits, longer: int, shorter: int = 0) -> Picture:
     """Decode a picture's first frame; transparency is shown on white.
 
     Args:
         data: the file.
         limits: checked before decoding.
-        side: pixels that the longer side will be scaled down to later: a JPEG may be decoded at a fraction of its
-            size that is at least this.
+        longer, shorter: pixels that the picture's sides will be scaled down to later: a JPEG may be decoded at a
+            fraction of its size at which both are at least this.
 
     Raises:
         PictureError: not one of `FORMATS`, damaged, or over the limits.
@@ -69,9 +80,7 @@ def decode(data: bytes, limits: Limits, side: int) -> Picture:
     if len(data) > limits.max_image_bytes:
         raise PictureError("too_large", "too_many_bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _decode(data, limits, side)
+        return _decode(data, limits, longer, shorter)
     except PictureError:
         raise
     except Image.UnidentifiedImageError as error:
@@ -82,25 +91,37 @@ def decode(data: bytes, limits: Limits, side: int) -> Picture:
         raise PictureError("corrupt", "undecodable") from error
 
 
-def _decode(data: bytes, limits: Limits, side: int) -> Picture:
+def _decode(data: bytes, limits: Limits, longer: int, shorter: int) -> Picture:
     with Image.open(BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         if width * height > limits.max_image_pixels:
             raise PictureError("too_large", "too_many_pixels")
-        turned = image.getexif().get(0x0112) in (5, 6, 7, 8)
-        shrink = min(1.0, side / max(width, height))
+        orientation = _orientation(image)
+        shrink = min(1.0, max(longer / max(width, height), shorter / min(width, height)))
         image.draft("RGB", (max(1, int(width * shrink)), max(1, int(height * shrink))))
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        if turned:
+        rgb = _to_rgb(image)
+        if orientation in _TURNS:
+            rgb = rgb.transpose(_TURNS[orientation])
+        if orientation in (5, 6, 7, 8):
             width, height = height, width
-        return Picture(np.asarray(_to_rgb(upright)), width, height)
+        return Picture(np.asarray(rgb), width, height)
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":  # Pillow turns these itself
+        return 1
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # the EXIF is damaged, the picture need not be
+        return 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in _SIXTEEN_BITS or image.mode == "F":
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):  # no fixed range: bytes where they can be
         values = np.asarray(image).astype(np.float32)
-        top = 65535.0 if image.mode != "F" and values.max(initial=0) > 255 else max(255.0, float(values.max(initial=0)))
+        top = max(255.0, float(values.max(initial=0)))
         return Image.fromarray((np.nan_to_num(values).clip(0, top) * (255 / top)).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")

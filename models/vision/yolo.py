@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -16,8 +20,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.vision.canvas import Canvas
-from models.vision.detector import Detections, DetectorError, detections, file_sha256, passes, to_tensor
+from models.vision.detector import Detections, DetectorError, detections, file_sha256, to_tensor
 from models.vision.nms import select
+from models.vision.passes import Passes
 
 GRID_SIDE = 7
 
@@ -29,38 +34,41 @@ class YoloDetector:
         spec: `.pt` file or name (fetched by ultralytics where there is a network), `.yaml` name (random weights), or
             folder with `config.json` and `model.safetensors`.
         device: of the network.
+        threads: pictures at a time on a CPU.
     """
 
     side = 640
 
-    def __init__(self, spec: str, device: str) -> None:
+    def __init__(self, spec: str, device: str, threads: int) -> None:
         folder = Path(spec)
         if (folder / "config.json").is_file():
             network, self.names, self.name = _from_folder(folder)
         else:
             network, self.names, self.name = _from_ultralytics(spec)
         self._device = torch.device(device)
+        self._passes = Passes(self._device, threads)
         self._network = network.to(self._device, memory_format=torch.channels_last)
         backbone = network.model[len(network.yaml["backbone"]) - 1]
         backbone.register_forward_hook(self._keep_features)
-        self._features = torch.empty(0)
-        self.detect([_blank(self.side)])
-        self.grid_width = self._features.shape[1]
+        self._seen = threading.local()
+        blank = Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)
+        (found,) = self.detect([blank])
+        assert found.grid is not None
+        self.grid_width = found.grid.shape[1]
 
-    @torch.inference_mode()
     def detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
         """Objects and grid of each picture."""
-        return [found for chunk in passes(canvases, self._device) for found in self._detect(chunk)]
+        return self._passes.run(self._detect, canvases)
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
         pixels = to_tensor(canvases).to(self._device, memory_format=torch.channels_last)
         output = self._network(pixels)
         found = select(output[0] if isinstance(output, tuple) else output)
-        grids = [self._grid(canvas, features) for canvas, features in zip(canvases, self._features, strict=True)]
+        grids = [self._grid(canvas, features) for canvas, features in zip(canvases, self._seen.features, strict=True)]
         return [detections(canvas, objects, grid) for canvas, objects, grid in zip(canvases, found, grids, strict=True)]
 
     def _keep_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
-        self._features = features  # shape: (B, C, S / 32, S / 32)
+        self._seen.features = features  # shape: (B, C, S / 32, S / 32); per thread, since many may look at once
 
     def _grid(self, canvas: Canvas, features: Tensor) -> Tensor:
         """(49, C): the part of the feature map that shows the picture, not its grey border, pooled to 7 x 7."""
@@ -78,7 +86,9 @@ def _ultralytics() -> Any:
     """
     threads, pil_open = torch.get_num_threads(), Image.open
     was_set = "OMP_NUM_THREADS" in os.environ
-    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="postner-yolo-"))
+    if "YOLO_CONFIG_DIR" not in os.environ:
+        os.environ["YOLO_CONFIG_DIR"] = tempfile.mkdtemp(prefix="postner-yolo-")
+        atexit.register(shutil.rmtree, os.environ["YOLO_CONFIG_DIR"], ignore_errors=True)
     os.environ.setdefault("YOLO_AUTOINSTALL", "0")
     os.environ.setdefault("YOLO_VERBOSE", "0")
     os.environ["ULTRALYTICS_SAFE_LOAD"] = "1"
@@ -104,6 +114,8 @@ def _from_ultralytics(spec: str) -> tuple[Any, tuple[str, ...], str]:
         raise DetectorError(
             f"--detector {spec!r} cannot be had: {text}; give a file that is here, or leave it out for the shipped one"
         ) from error
+    if model.task != "detect":
+        raise DetectorError(f"--detector {spec!r} is a model for {model.task!r}: give one for 'detect', such as yolo11n.pt")
     network = model.model.fuse().eval()
     names = tuple(str(network.names[i]) for i in range(len(network.names)))
     digest = "random" if is_random else file_sha256(Path(model.ckpt_path))[:12]
@@ -124,9 +136,3 @@ def empty_network(architecture: str) -> Any:
     """An ultralytics network of that architecture in eval mode, normalisation folded into the convolutions."""
     os.environ.setdefault("YOLO_OFFLINE", "1")
     return _ultralytics().YOLO(architecture).model.fuse().eval()
-
-
-def _blank(side: int) -> Canvas:
-    import numpy as np
-
-    return Canvas(np.zeros((side, side, 3), np.uint8), 0, 0, side, side, side, side)
