@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import bz2
 import hashlib
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import fsspec
 import msgspec
-import pyarrow as pa
+import zstandard
 
 from transforms.records import PAYLOAD_BYTES, Post, Reject, Slice
 
 FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**20
 """Slices double from 64 lines: the first rows are out within seconds, yet large files make few output files."""
 
-COMPRESSIONS = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "zstd": "zstd"}
-CHUNK_BYTES = 2**16
+COMPRESSIONS: dict[str, Callable[[], Any]] = {
+    "gz": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "bz2": bz2.BZ2Decompressor,
+    "zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
+CHUNK_BYTES = 2**13
+"""Small, so that no chunk of a compression bomb unpacks to more than some hundred megabytes."""
 
-_BROKEN_FILE = (OSError, EOFError, pa.ArrowException)
+_BROKEN_FILE = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 _BOM = b"\xef\xbb\xbf"
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -142,20 +149,21 @@ class _TooLong(bytes):
     """The beginning of a line that is too long to be held."""
 
 
-def _lines(stream: Any, max_line_bytes: int) -> Iterator[bytes]:
+def _lines(chunks: Iterator[bytes], max_line_bytes: int) -> Iterator[bytes]:
     """Lines without their ends. A half line before a break in the file is a line too; the break is raised after it."""
-    held, too_long, is_first = b"", None, True
+    held, too_long, is_first = bytearray(), None, True
     broken: BaseException | None = None
     while True:
         try:
-            chunk = stream.read(CHUNK_BYTES)
+            chunk = next(chunks, None)
         except _BROKEN_FILE as error:
-            chunk, broken = b"", error
-        if not chunk:
+            chunk, broken = None, error
+        if chunk is None:
             break
         *ended, rest = chunk.split(b"\n")
         for part in ended:
-            line, held = held + part, b""
+            line = bytes(held) + part if held else part
+            held.clear()
             if too_long is not None or len(line) > max_line_bytes:
                 line = too_long or _TooLong(line[:PAYLOAD_BYTES])
                 too_long = None
@@ -164,15 +172,34 @@ def _lines(stream: Any, max_line_bytes: int) -> Iterator[bytes]:
         held += rest
         if too_long is not None or len(held) > max_line_bytes:
             too_long = too_long or _TooLong(held[:PAYLOAD_BYTES])
-            held = b""
+            held.clear()
     if held or too_long is not None:
-        line = too_long or held
+        line = too_long or bytes(held)
         yield line.removeprefix(_BOM) if is_first else line
     if broken:
         raise broken
 
 
-def _unpacked(file: IO[bytes], source: str) -> Any:
-    """The file's content; compression is told by the name. Arrow's streams, unlike others, tell when a file was cut short."""
-    compression = COMPRESSIONS.get(source.rsplit(".", 1)[-1].lower())
-    return pa.CompressedInputStream(pa.PythonFile(file, "r"), compression) if compression else file
+def _unpacked(file: IO[bytes], source: str) -> Iterator[bytes]:
+    """The file's content in pieces; compression is told by the name, and a file may hold several compressed parts.
+
+    Decompressors are fed by hand, since readers of whole streams drop what they hold when the file breaks off, or do
+    not tell that it did.
+
+    Raises:
+        EOFError: the file ends inside a compressed part.
+    """
+    unpacker = COMPRESSIONS.get(source.rsplit(".", 1)[-1].lower())
+    if unpacker is None:
+        while raw := file.read(CHUNK_BYTES):
+            yield raw
+        return
+    part: Any = None
+    while raw := file.read(CHUNK_BYTES):
+        while raw:
+            part = part or unpacker()
+            yield part.decompress(raw)
+            raw = part.unused_data if part.eof else b""
+            part = None if part.eof else part
+    if part:
+        raise EOFError("the file is cut short")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.vision.canvas import Canvas
 
+
 class DetectorError(ValueError):
     """The detector cannot be loaded; the message is one sentence with the cure."""
 

@@ -65,7 +65,9 @@ class Looker:
     @classmethod
     def load(cls, detector: str | None, backbone: str | None = None, device: str = "cpu", threads: int = 1) -> Self:
         """Load the networks; without a backbone, grids are the detector's own. Raises DetectorError."""
-        return cls(load_detector(detector, device, threads) if detector else None, Backbone(backbone, device, threads) if backbone else None)
+        return cls(
+            load_detector(detector, device, threads) if detector else None, Backbone(backbone, device, threads) if backbone else None
+        )
 
     def prepare(self, data: bytes, limits: Limits) -> Prepared:
         """Decode one picture, safe to call from many threads. Raises PictureError."""

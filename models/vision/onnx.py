@@ -6,9 +6,9 @@ import ast
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import torch
+from torch import Tensor
 
 from models.vision.canvas import Canvas
 from models.vision.detector import Detections, DetectorError, detections, file_sha256, to_tensor
@@ -25,34 +25,35 @@ class OnnxDetector:
         if not path.is_file():
             raise DetectorError(f"--detector {str(path)!r}: there is no such file")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch and decoding share the cores
+        options.intra_op_num_threads = 1  # `Passes` runs several pictures at a time instead
         options.log_severity_level = 3
         providers = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
         available = [p for p in providers if p in onnxruntime.get_available_providers()]
+        self._passes = Passes(torch.device("cpu"), threads)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[*available, "CPUExecutionProvider"])
             meta = self._session.get_modelmeta().custom_metadata_map
             names = ast.literal_eval(meta["names"])
             self.side = max(ast.literal_eval(meta["imgsz"]))
             self._input = self._session.get_inputs()[0]
+            self._look(torch.zeros(1, 3, self.side, self.side))
         except Exception as error:  # onnxruntime raises a dozen kinds of its own
             raise DetectorError(f"--detector {str(path)!r} is no ONNX export of an ultralytics detector: {str(error)[:200]}") from error
+        if meta.get("task", "detect") != "detect":
+            raise DetectorError(f"--detector {str(path)!r} is a model for {meta['task']!r}: export one for 'detect'")
         self.names = tuple(names[i] for i in range(len(names)))
         self.name = f"{path.name}@{file_sha256(path)[:12]}"
 
     def detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
-        """Objects of each picture. A fixed batch of the export is filled up with empty pictures."""
-        if not canvases:
-            return []
-        fixed = self._input.shape[0]
-        size = fixed if isinstance(fixed, int) else 1  # a dynamic batch is no faster on a CPU, and rounds by its size
-        pixels = to_tensor(canvases).numpy()
-        outputs = []
-        for start in range(0, len(pixels), size):
-            chunk = pixels[start : start + size]
-            padding = np.zeros((size - len(chunk), *chunk.shape[1:]), np.float32)
-            output = self._session.run(None, {self._input.name: np.concatenate([chunk, padding])})[0]
-            outputs.append(torch.from_numpy(output[: len(chunk)]))
-        found = select(torch.cat(outputs))
+        """Objects of each picture."""
+        return self._passes.run(self._detect, canvases)
+
+    def _detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
+        found = select(self._look(to_tensor(canvases)))
         return [detections(canvas, objects, None) for canvas, objects in zip(canvases, found, strict=True)]
+
+    def _look(self, pixels: Tensor) -> Tensor:
+        """The network's output of one picture. A fixed batch of the export is filled up with copies of it: export a batch of 1."""
+        batch = self._input.shape[0]
+        filled = pixels.expand(batch if isinstance(batch, int) else 1, -1, -1, -1)
+        return torch.from_numpy(self._session.run(None, {self._input.name: filled.numpy()})[0][:1])

@@ -44,8 +44,13 @@ class Passes:
 def _single_threads(count: int) -> ThreadPoolExecutor:
     """Threads whose torch arithmetic uses no others. Other threads keep torch's setting."""
     before = torch.get_num_threads()
-    pool = ThreadPoolExecutor(count, "network", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(count, "network", initializer=_use_one_thread)
     all_started = Barrier(count)
     list(pool.map(lambda _: all_started.wait(), range(count)))
     torch.set_num_threads(before)  # each of them set it for the threads that come later, too
     return pool
+
+
+def _use_one_thread() -> None:
+    torch.get_num_threads()  # a thread's first use of torch takes the process's number: let that be now
+    torch.set_num_threads(1)

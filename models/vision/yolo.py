@@ -124,6 +124,8 @@ def _from_ultralytics(spec: str) -> tuple[Any, tuple[str, ...], str]:
 
 def _from_folder(folder: Path) -> tuple[Any, tuple[str, ...], str]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if not config.get("architecture", "").endswith(".yaml"):  # of any other name ultralytics would open a file, with its code
+        raise DetectorError(f"--detector {str(folder)!r}: the architecture in config.json is no name of an ultralytics .yaml")
     weights = folder / "model.safetensors"
     if not weights.is_file() or file_sha256(weights) != config["sha256"]:
         raise DetectorError(f"--detector {str(folder)!r}: model.safetensors is not the file that config.json describes: copy it again")
@@ -135,4 +137,5 @@ def _from_folder(folder: Path) -> tuple[Any, tuple[str, ...], str]:
 def empty_network(architecture: str) -> Any:
     """An ultralytics network of that architecture in eval mode, normalisation folded into the convolutions."""
     os.environ.setdefault("YOLO_OFFLINE", "1")
-    return _ultralytics().YOLO(architecture).model.fuse().eval()
+    with torch.random.fork_rng():
+        return _ultralytics().YOLO(architecture, task="detect").model.fuse().eval()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +109,21 @@ def test_a_picture_does_not_depend_on_its_batch(jpeg: Callable[..., bytes]) -> N
         assert all(same(a, b) for a, b in zip(alone, together, strict=True))
 
 
+def test_a_picture_does_not_depend_on_threads(jpeg: Callable[..., bytes]) -> None:
+    looker, other = Looker.load(str(SHIPPED), threads=1), Looker.load(str(SHIPPED), threads=2)
+    prepared = [looker.prepare(jpeg(i, (90, 60)), Limits()) for i in range(4)]
+    alone = looker.look(prepared)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert all(same(a, b) for a, b in zip(alone, other.look(prepared), strict=True))
+        with ThreadPoolExecutor(2) as callers:  # Beam's worker shares one model among its threads
+            at_once = list(callers.map(lambda one: other.look([one])[0], prepared * 2))
+    finally:
+        torch.set_num_threads(before)
+    assert all(same(a, b) for a, b in zip(alone * 2, at_once, strict=True))
+
+
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_onnx_export_of_ultralytics_fixed_and_dynamic(tmp_path: Path, dynamic: bool, hopper: Picture) -> None:
     from models.vision.yolo import empty_network
@@ -154,6 +171,19 @@ def test_a_file_that_is_no_export(tmp_path: Path) -> None:
         load_detector(str(tmp_path / "x.onnx"), "cpu", 1)
 
 
+@pytest.mark.parametrize("task", ["seg", "cls"])
+def test_models_of_other_tasks_are_refused(task: str) -> None:
+    with pytest.raises(DetectorError, match="give one for 'detect'"):
+        load_detector(f"yolov8n-{task}.yaml", "cpu", 1)
+
+
+def test_a_detector_folder_cannot_name_a_pickle(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "other.pt", "sha256": hashlib.sha256(b"").hexdigest()}))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(DetectorError, match=r"no name of an ultralytics \.yaml"):
+        load_detector(str(tmp_path), "cpu", 1)
+
+
 def test_changed_weights_are_refused(tmp_path: Path) -> None:
     shutil.copytree(SHIPPED, tmp_path / "detector")
     config = json.loads((tmp_path / "detector" / "config.json").read_text())
@@ -179,7 +209,7 @@ def test_resnet_grid_is_its_last_feature_map(tmp_path: Path) -> None:
     network = ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 24], depths=[1, 1, 1, 1], layer_type="basic")).eval()
     network.save_pretrained(tmp_path / "resnet")
     crop = np.random.default_rng(0).integers(0, 255, (224, 224, 3), np.uint8)
-    (grid,) = Backbone(str(tmp_path / "resnet"), "cpu").grids([crop])
+    (grid,) = Backbone(str(tmp_path / "resnet"), "cpu", 1).grids([crop])
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     pixels = ((torch.from_numpy(crop) / 255 - mean) / std).permute(2, 0, 1)[None]
     with torch.no_grad():
