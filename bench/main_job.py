@@ -152,8 +152,7 @@ def _report(rounds: list[dict], options: argparse.Namespace) -> None:
     of_limit = [r["limit"] / r["whole"]["seconds"] for r in rounds]
     of_hand = [r["by_hand"] / r["whole"]["seconds"] for r in rounds]
     print(
-            seconds = f"limit {alone['limit']:.2f} s, command {whole['seconds']:.2f} s, by hand {alone['by_hand']:.2f} s"
-            print(f"round {number + 1}: {seconds}", flush=True)
+        f"{options.posts} posts, {options.threads} threads, batches of {options.batch_size}; median (least to most) of {options.rounds} rounds"
     )
     print(f"  command at {_spread(of_limit)} of the limit")
     print(f"  command {_spread(of_hand)} times as fast as the loop by hand")
