@@ -151,9 +151,8 @@ def _in_own_process(kind: str, posts: Path, argv: list[str]) -> float:
 def _report(rounds: list[dict], options: argparse.Namespace) -> None:
     of_limit = [r["limit"] / r["whole"]["seconds"] for r in rounds]
     of_hand = [r["by_hand"] / r["whole"]["seconds"] for r in rounds]
-    print(
-        f"{options.posts} posts, {options.threads} threads, batches of {options.batch_size}; median (least to most) of {options.rounds} rounds"
-    )
+    print(f"{options.posts} posts, {options.threads} threads, batches of {options.batch_size}")
+    print(f"median (least to most) of {options.rounds} rounds:")
     print(f"  command at {_spread(of_limit)} of the limit")
     print(f"  command {_spread(of_hand)} times as fast as the loop by hand")
     print(f"  posts per second: {_spread([options.posts / r['whole']['seconds'] for r in rounds])}")
