@@ -28,6 +28,7 @@ from pathlib import Path
 import torch
 
 from models.loading import ModelOptions, load_annotator, load_looker, usable_cores
+from models.passes import Passes
 from models.vision.look import Prepared
 from models.vision.pictures import Limits
 from transforms.records import Slice
@@ -79,10 +80,9 @@ def limit(posts: Path, images: str, options: ModelOptions) -> float:
     spent = time.perf_counter() - start
     posts_of = [[(post.text, [Seen(k, sights[k]) for k in post.images if k in sights]) for post in piece.posts] for piece, sights in seen]
     prepared_texts = [batch for of_slice in posts_of for batch in annotator.batches(of_slice)]
-    with torch.inference_mode():
-        start = time.perf_counter()
-        for batch in prepared_texts:
-            annotator.bundle.tagger(batch)
+    passes = Passes(torch.device(options.device), options.threads)
+    start = time.perf_counter()
+    passes.run(lambda some: [annotator.bundle.tagger(batch) for batch in some], prepared_texts)
     return spent + time.perf_counter() - start
 
 

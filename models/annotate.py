@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +13,16 @@ import torch
 from models.bundle import Bundle
 from models.encoding import Encoder, Window
 from models.labels import Span, spans_of
+from models.passes import Passes
 from models.tagger import GRID_REGIONS, Batch, Reading
 from models.vision.look import Sight
 from models.words import split_words
 
 SMALLEST_BATCH = 4
 """Smaller batches are filled up: matrix products of very few rows round in another way than large ones."""
+
+BATCHES_HELD = 16
+"""Batches whose emissions and weights are held at a time."""
 
 CRF_BATCH = 256
 
@@ -78,13 +82,23 @@ class Annotator:
         grid: `Looker.grid_id` at work; grids of any other network than the bundle's own mean nothing to it and are not read.
         device: of the model.
         batch_size: windows of text per model call.
+        threads: batches at a time on a CPU.
     """
 
-    def __init__(self, bundle: Bundle, object_names: Sequence[str], grid: str | None, device: str = "cpu", batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        object_names: Sequence[str],
+        grid: str | None,
+        device: str = "cpu",
+        batch_size: int = 32,
+        threads: int = 1,
+    ) -> None:
         self.bundle = bundle
         self.batch_size = batch_size
         self._device = torch.device(device)
         self._tagger = bundle.tagger.to(self._device)
+        self._passes = Passes(self._device, threads)
         self._object_names = tuple(object_names)
         settings = bundle.settings
         known = {name: index for index, name in enumerate(settings.object_names)}
@@ -133,9 +147,15 @@ class Annotator:
                 slots = pictures * self.bundle.settings.max_objects
                 read[window.post] = _Words(*(np.zeros((n, m), np.float32) for m in (tags, pictures, slots)))
 
-        for alike, batch in self._batches(windows, sights):
-            self._keep(alike, self._tagger(batch), read)
+        batches = self._batches(windows, sights)
+        while some := list(islice(batches, BATCHES_HELD)):
+            readings = self._passes.run(self._run, [batch for _, batch in some])
+            for (alike, _), reading in zip(some, readings, strict=True):
+                self._keep(alike, reading, read)
         return read
+
+    def _run(self, batches: Sequence[Batch]) -> list[Reading]:
+        return [self._tagger(batch) for batch in batches]
 
     def _batches(self, windows: Sequence[Window], sights: Sequence[Sequence[Sight]]) -> Iterator[tuple[list[Window], Batch]]:
         def shape(window: Window) -> tuple[int, int]:

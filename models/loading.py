@@ -40,7 +40,7 @@ class ModelOptions:
 @cache
 def load_looker(options: ModelOptions) -> Looker:
     """Detector and image features. Raises DetectorError, BundleError."""
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)  # `Passes` uses the others
     folder = local_folder(options.model)
     backbone = read_settings(folder).backbone
     if backbone is not None and (folder / backbone).is_dir():
@@ -53,7 +53,7 @@ def load_annotator(options: ModelOptions) -> Annotator:
     """The tagger, told what the detector calls its classes and which network makes the grids. Raises BundleError."""
     looker = load_looker(options)
     bundle = load_bundle(local_folder(options.model))
-    return Annotator(bundle, looker.names, looker.grid_id, options.device, options.batch_size)
+    return Annotator(bundle, looker.names, looker.grid_id, options.device, options.batch_size, options.threads)
 
 
 @cache

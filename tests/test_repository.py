@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ from demo.make_images import main as make_images
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ["models", "transforms", "pipeline"]
-SOURCES = sorted(path for folder in [*LAYERS, "bench", "demo", "tests"] for path in (ROOT / folder).rglob("*.py"))
+FOLDERS = [*LAYERS, "bench", "demo", "tests"]
+SOURCES = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))])
 
 
 def imported(path: Path) -> set[str]:
@@ -38,6 +42,22 @@ def test_ultralytics_is_imported_in_one_module() -> None:
 def test_requirements_are_pinned_and_say_what_they_are_for(name: str) -> None:
     for line in (ROOT / name).read_text().splitlines():
         assert line == "-r requirements.txt" or re.fullmatch(r"[a-z0-9-]+==[0-9.]+ +# .+", line), line
+
+
+def test_every_import_is_a_requirement() -> None:
+    pinned = set(re.findall(r"^[a-z0-9-]+(?===)", "\n".join(path.read_text() for path in ROOT.glob("requirements*.txt")), re.MULTILINE))
+    providers = packages_distributions()
+    for path in SOURCES:
+        for name in imported(path) - sys.stdlib_module_names - {*FOLDERS, "run_pipeline"}:
+            assert pinned & {provider.lower().replace("_", "-") for provider in providers[name]}, f"{path} imports {name}"
+
+
+def test_a_wheel_would_hold_every_module_and_the_weights() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {path.parent.relative_to(ROOT) for layer in LAYERS for path in (ROOT / layer).rglob("*.py")}
+    assert set(setuptools["packages"]) == {".".join(folder.parts) for folder in folders}
+    held = {path for pattern in setuptools["package-data"]["models"] for path in (ROOT / "models").glob(pattern)}
+    assert held >= {path for path in (ROOT / "models" / "pretrained").rglob("*") if path.is_file()}
 
 
 def test_every_dependency_is_explained_in_the_readme() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
-from models.vision.passes import Passes
+from models.passes import Passes
 
 GRID_SIDE = 7
 SIDE = 224

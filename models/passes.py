@@ -1,4 +1,4 @@
-"""How pictures go through a network: on a GPU together; on a CPU one by one, each by a single thread, several at a time."""
+"""How inputs go through a network: on a GPU together; on a CPU one by one, each by a single thread, several at a time."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Result = TypeVar("Result")
 
 
 class Passes:
-    """Runs pictures through a network.
+    """Runs pictures, or batches of texts, through a network.
 
     On a CPU sums are rounded by the size of the pass and by the number of threads that share it, so a result that
-    depends on neither needs a pass per picture and per thread. It is also the fastest: larger passes leave the caches,
+    depends on neither needs a pass per item and per thread. It is also the fastest: larger passes leave the caches,
     and two threads in step wait for each other when a neighbour takes one of their cores (15 times slower, measured).
 
     Args:
         device: of the network.
-        threads: pictures at a time on a CPU.
+        threads: items at a time on a CPU.
     """
 
     def __init__(self, device: torch.device, threads: int) -> None:

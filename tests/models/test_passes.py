@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 import torch
 
-from models.vision.passes import Passes
+from models.passes import Passes
 
 CPU = torch.device("cpu")
 
