@@ -4,6 +4,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
+NEW_ENOUGH := python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -11,7 +12,7 @@ help:  ## show this list
 setup: $(READY)  ## make the environment in .venv (once; again when the requirements change)
 
 $(READY): requirements.txt requirements-dev.txt
-	test -x $(PYTHON) || python3.11 -m venv $(VENV) || python3 -m venv $(VENV)
+	test -x $(PYTHON) || python3.11 -m venv $(VENV) || { $(NEW_ENOUGH) && python3 -m venv $(VENV); }
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
