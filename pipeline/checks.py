@@ -46,5 +46,6 @@ def check(options: RunOptions) -> Checked:
     notes = []
     settings = annotator.bundle.settings
     if settings.grid and looker.grid_id != settings.grid:
-        notes.append(f"the grid features of {settings.name} are those of {settings.grid}: with this detector the tagger reads objects only")
+        reads = "with this detector the tagger reads objects only" if looker.detector_id else "without it the tagger reads texts alone"
+        notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
     return Checked(posts, shards, annotator.bundle.label, looker.detector_id, notes)

@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"postner: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
-        print("postner: interrupted; what was written so far is whole slices", file=sys.stderr)
+        print("postner: interrupted; the files that are there are whole, run again with --overwrite", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
@@ -55,13 +55,16 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float) -> 
             result = pipeline.run()
         with Progress(lambda: counts_of(result)):
             result.wait_until_finish()
-    except Exception as error:  # the cause is somewhere in a worker; the log has it all
+        output.complete(options.output)
+        summary = report.summarise(options, checked, counts_of(result), started, startup_seconds)
+        report.save(summary, options.output)
+    except Exception as error:  # Beam wraps whatever happened in a worker
+        cause = _cause(error)
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
         log = output.keep_log(options.output, traceback.format_exc())
-        print(f"postner: failed: {_cause(error)} (details: {log})", file=sys.stderr)
+        print(f"postner: failed: {type(cause).__name__}: {' '.join(str(cause).split())[:500]} (details: {log})", file=sys.stderr)
         return EXIT_FAILED
-    output.complete(options.output)
-    summary = report.summarise(options, checked, counts_of(result), started, startup_seconds)
-    report.save(summary, options.output)
     print(report.table(summary))
     lost = report.unaccounted(summary)
     if lost:
@@ -70,11 +73,11 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float) -> 
     return EXIT_DONE
 
 
-def _cause(error: BaseException) -> str:
-    """The first exception of a chain, in one line."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+def _cause(error: BaseException) -> BaseException:
+    """The first exception of a chain."""
+    while earlier := error.__cause__ or error.__context__:
+        error = earlier
+    return error
 
 
 def _quiet() -> None:
@@ -82,4 +85,4 @@ def _quiet() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.CRITICAL)  # Beam logs the traceback of a failure; ours goes to error.log

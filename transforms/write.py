@@ -105,11 +105,16 @@ def write_whole(tables: Iterable[pa.Table], rows: pa.Schema, path: str) -> None:
     is_local = isinstance(filesystem, LocalFileSystem)
     written = f"{folder}/.{base}.partial" if is_local else name
     filesystem.makedirs(folder, exist_ok=True)
-    with filesystem.open(written, "wb") as file, pq.ParquetWriter(file, rows, compression="zstd") as writer:
-        for table in tables:
-            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-    if is_local:
-        filesystem.mv(written, name)
+    try:
+        with filesystem.open(written, "wb") as file, pq.ParquetWriter(file, rows, compression="zstd") as writer:
+            for table in tables:
+                writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        if is_local:
+            filesystem.mv(written, name)
+    except BaseException:
+        if is_local and filesystem.exists(written):
+            filesystem.rm(written)
+        raise
 
 
 def _by_shard(reject: Reject) -> tuple[str, Reject]:

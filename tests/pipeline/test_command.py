@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import subprocess
 import sys
 import tarfile
@@ -17,7 +18,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.command import EXIT_DONE, EXIT_USAGE, main
+from pipeline.command import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, main
 
 ROOT = Path(__file__).parent.parent.parent
 DEMO = ROOT / "demo" / "archive"
@@ -170,6 +171,7 @@ def test_folder_of_pictures_and_store_of_objects(tmp_path: Path, posts_file: Cal
         (["--posts={posts}", "--output={tmp}/full"], ["--output", "not empty", "--overwrite"]),
         (["--posts={posts}", "--output={tmp}/full", "--overwrite"], ["--output", "precious.txt"]),
         (["--posts={posts}", "--output={posts}"], ["--output", "is a file"]),
+        (["--posts={posts}", "--output={posts}/out"], ["--output", "cannot be written"]),
         (["--posts={posts}", "--output={tmp}/out", "--model={tmp}/full"], ["--model", "full"]),
         (["--posts={posts}", "--output={tmp}/out", "--detector={tmp}/none.onnx"], ["--detector", "none.onnx"]),
         (["--posts={posts}", "--output={tmp}/out", "--batch_size=0"], ["--batch_size", "0"]),
@@ -201,6 +203,24 @@ def test_overwrite_replaces_an_earlier_run_whole(tmp_path: Path, posts_file: Cal
     assert run(f"--posts={two}", f"--output={tmp_path}/out") == EXIT_USAGE
     assert run(f"--posts={two}", f"--output={tmp_path}/out", "--overwrite") == EXIT_DONE
     assert [row["post_id"] for row in rows(tmp_path / "out")] == ["2"]
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_whole_files(
+    tmp_path: Path, posts_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts = posts_file(*({"id": i, "text": "\u4e00" * i} for i in range(400)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, before[1]))  # the kernel refuses larger files, as a full disk does
+    try:
+        status = run(f"--posts={posts}", f"--output={tmp_path}/out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = capsys.readouterr().err
+    assert status == EXIT_FAILED
+    assert "File too large" in said
+    assert "Traceback" not in said
+    assert not list((tmp_path / "out").rglob("*.partial"))
+    assert all(pq.ParquetFile(path).metadata.num_rows for path in (tmp_path / "out").rglob("*.parquet"))
 
 
 def test_real_posts_and_pictures(shared: Path, tmp_path: Path) -> None:
