@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import glob
 import hashlib
+import json
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,17 +20,22 @@ from transforms.records import PAYLOAD_BYTES, Post, Reject, Slice
 FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**20
 """Slices double from 64 lines: the first rows are out within seconds, yet large files make few output files."""
 
-COMPRESSIONS: dict[str, Callable[[], Any]] = {
-    "gz": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
-    "bz2": bz2.BZ2Decompressor,
-    "zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+COMPRESSIONS: dict[str, tuple[Callable[[], Any], int]] = {
+    "gz": (lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), 2**13),
+    "bz2": (bz2.BZ2Decompressor, 2**6),
+    "zst": (lambda: zstandard.ZstdDecompressor().decompressobj(), 2**10),
 }
-CHUNK_BYTES = 2**13
-"""Small, so that no chunk of a compression bomb unpacks to more than some hundred megabytes."""
+"""Decompressors, and how many bytes they are fed at a time: so few that a bomb's unpack to less than 100 MB."""
+
+CHUNK_BYTES = 2**16
+
+MAX_NESTING = 100
+"""Of JSON. The parser's own limit is what is left of the stack, which is not the same in every runner."""
 
 _BROKEN_FILE = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 _BOM = b"\xef\xbb\xbf"
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def find(pattern: str, option: str) -> list[str]:
@@ -39,7 +46,9 @@ def find(pattern: str, option: str) -> list[str]:
     """
     filesystem, path = fsspec.core.url_to_fs(pattern)
     if filesystem.isdir(path):
-        path = f"{path.rstrip('/')}/*.jsonl*"
+        path = f"{glob.escape(path.rstrip('/'))}/*.jsonl*"
+    elif filesystem.isfile(path):
+        path = glob.escape(path)
     found = [name for name in sorted(filesystem.glob(path)) if not filesystem.isdir(name)]
     if not found:
         raise ValueError(f"{option} matched no file: {pattern!r}")
@@ -56,17 +65,19 @@ def parse_post(line: bytes, source: str, number: int) -> Post | Reject:
         line.decode("utf-8")
     except UnicodeDecodeError:
         return reject("not_utf8")
+    if _is_too_deep(line):
+        return reject("too_deep")
     try:
         fields: dict[str, msgspec.Raw] = _OBJECT.decode(line)
     except msgspec.ValidationError:
         return reject("not_an_object")
-    except (msgspec.DecodeError, RecursionError):
-        return reject("not_json")
+    except msgspec.DecodeError:
+        return reject("bad_string" if _has_lone_surrogate(line) else "not_json")
     try:
         identifier = _field(fields, "id", str | int)
         text = _field(fields, "text", str)
         images = _field(fields, "images", list[str] | None)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return reject("wrong_type")
     if identifier is None:
         return reject("no_id")
@@ -74,6 +85,29 @@ def parse_post(line: bytes, source: str, number: int) -> Post | Reject:
         return reject("no_text")
     extra = msgspec.json.encode(fields).decode() if fields else None
     return Post(str(identifier), text, tuple(images or ()), extra, source, number)
+
+
+def _is_too_deep(line: bytes) -> bool:
+    if line.count(b"[") + line.count(b"{") <= MAX_NESTING:
+        return False
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(line):
+        sign = found[0]
+        depth += (sign in b"[{") - (sign in b"]}")
+        if depth > MAX_NESTING:
+            return True
+    return False
+
+
+def _has_lone_surrogate(line: bytes) -> bool:
+    """Whether the line is JSON but for half a surrogate pair, as emoji cut in two leave it: no text file can hold that."""
+    try:
+        json.dumps(json.loads(line), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except ValueError:
+        return False
+    return False
 
 
 def _field(fields: dict[str, msgspec.Raw], name: str, kind: Any) -> Any:
@@ -124,7 +158,10 @@ class _Building:
         self.bytes += len(line)
         if isinstance(line, _TooLong):
             self.rejects.append(Reject.cut("post", "too_long", self.source, number, bytes(line)))
-        elif not line.strip():
+            return
+        if number == 1:
+            line = line.removeprefix(_BOM)
+        if not line.strip():
             self.blanks += 1
         else:
             parsed = parse_post(line, self.source, number)
@@ -151,7 +188,7 @@ class _TooLong(bytes):
 
 def _lines(chunks: Iterator[bytes], max_line_bytes: int) -> Iterator[bytes]:
     """Lines without their ends. A half line before a break in the file is a line too; the break is raised after it."""
-    held, too_long, is_first = bytearray(), None, True
+    held, too_long = bytearray(), None
     broken: BaseException | None = None
     while True:
         try:
@@ -167,15 +204,13 @@ def _lines(chunks: Iterator[bytes], max_line_bytes: int) -> Iterator[bytes]:
             if too_long is not None or len(line) > max_line_bytes:
                 line = too_long or _TooLong(line[:PAYLOAD_BYTES])
                 too_long = None
-            yield line.removeprefix(_BOM) if is_first else line
-            is_first = False
+            yield line
         held += rest
         if too_long is not None or len(held) > max_line_bytes:
             too_long = too_long or _TooLong(held[:PAYLOAD_BYTES])
             held.clear()
     if held or too_long is not None:
-        line = too_long or bytes(held)
-        yield line.removeprefix(_BOM) if is_first else line
+        yield too_long or bytes(held)
     if broken:
         raise broken
 
@@ -189,16 +224,19 @@ def _unpacked(file: IO[bytes], source: str) -> Iterator[bytes]:
     Raises:
         EOFError: the file ends inside a compressed part.
     """
-    unpacker = COMPRESSIONS.get(source.rsplit(".", 1)[-1].lower())
-    if unpacker is None:
+    compression = COMPRESSIONS.get(source.rsplit(".", 1)[-1].lower())
+    if compression is None:
         while raw := file.read(CHUNK_BYTES):
             yield raw
         return
+    unpacker, fed_bytes = compression
     part: Any = None
-    while raw := file.read(CHUNK_BYTES):
+    while raw := file.read(fed_bytes):
         while raw:
             part = part or unpacker()
-            yield part.decompress(raw)
+            unpacked = part.decompress(raw)
+            for start in range(0, len(unpacked), CHUNK_BYTES):
+                yield unpacked[start : start + CHUNK_BYTES]
             raw = part.unused_data if part.eof else b""
             part = None if part.eof else part
     if part:

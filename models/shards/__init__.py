@@ -5,7 +5,9 @@ One file per packing: add one here and in `_packing`. A key is a name inside the
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from glob import escape
 from itertools import groupby
 from operator import attrgetter
 
@@ -29,6 +31,8 @@ def find_shards(pattern: str, option: str) -> list[str]:
     filesystem, path = fsspec.core.url_to_fs(pattern)
     if filesystem.isdir(path):
         return [pattern.rstrip("/") + "/"]
+    if filesystem.isfile(path):
+        path = escape(path)
     found = [filesystem.unstrip_protocol(name) if "://" in pattern else name for name in sorted(filesystem.glob(path))]
     found = [name for name in found if not filesystem.isdir(name)]
     if not found:
@@ -53,16 +57,17 @@ def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, b
         max_bytes: larger ones are not read, and no more is ever unpacked.
     """
     for shard, of_shard in groupby(sorted(members), key=attrgetter("shard")):
-        wanted = list(of_shard)
+        wanted = deque(of_shard)
         try:
             filesystem, path = fsspec.core.url_to_fs(shard)
             with filesystem.open(path, "rb", block_size=2**18) as file:
                 size = file.seek(0, 2)
-                for member in wanted:
-                    yield member, _read(file, size, member, max_bytes)
+                while wanted:
+                    found = _read(file, size, wanted[0], max_bytes)
+                    yield wanted.popleft(), found
         except OSError:
-            done = FetchError("missing", "unreadable_shard")
-            yield from ((member, done) for member in wanted)
+            lost = FetchError("missing", "unreadable_shard")
+            yield from ((member, lost) for member in wanted)
 
 
 def _read(file, size: int, member: Member, max_bytes: int) -> bytes | FetchError:  # type: ignore[no-untyped-def]

@@ -12,7 +12,7 @@ from models.shards.member import Member, ShardProblem, is_text
 
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
-    """List the folder. A link that leads out of it is not followed."""
+    """List the folder. A link is followed to a file in the folder, never out of it."""
     filesystem, root = fsspec.core.url_to_fs(shard)
     root = root.rstrip("/")
     is_local = isinstance(filesystem, LocalFileSystem)
@@ -23,7 +23,7 @@ def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
             yield ShardProblem(shard, "undecodable_name", key)
         elif is_local and not os.path.realpath(path).startswith(inside):
             yield ShardProblem(shard, "outside_folder", key)
-        elif info["type"] != "file":
+        elif not (os.path.isfile(path) if is_local else info["type"] == "file"):
             yield ShardProblem(shard, "not_a_file", key)
         else:
             yield key, Member(filesystem.unstrip_protocol(path) if "://" in shard else path, 0, info["size"])

@@ -10,12 +10,10 @@ import fsspec
 
 from models.shards.member import Member, ShardProblem, is_text
 
-LONGEST_HEADER_BYTES = 2**20
-"""Of a long name or pax header, which is read into memory."""
+LONGEST_HEADERS_BYTES = 2**20
+"""Of all headers of one member together: its own, long names, pax headers. They are read into memory."""
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\x28\xb5": "zstd", b"\xfd7": "xz"}
-
-_EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
@@ -23,8 +21,9 @@ def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
     with fsspec.open(shard, "rb") as file:
         size = file.seek(0, 2)
         file.seek(0)
-        magic = COMPRESSED.get(file.read(2))
-        if magic:
+        start = file.read(tarfile.BLOCKSIZE)
+        magic = COMPRESSED.get(start[:2])
+        if magic and start[257:262] != b"ustar":  # a tar file begins with a name, which may well be BZ1.jpg
             yield ShardProblem(shard, "compressed_shard", f"{magic}: ranged reads need plain tar, unpack it first")
             return
         yield from _members(shard, file, size)
@@ -38,14 +37,15 @@ def _members(shard: str, file: BinaryIO, size: int) -> Iterator[tuple[str, Membe
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             return
         except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
-            if position == 0:
-                yield ShardProblem(shard, "damaged", "empty file")
+            yield ShardProblem(shard, "truncated" if position else "damaged", f"no end mark at byte {position}")
             return
         except Exception as error:  # tarfile raises whatever its parsing of hostile bytes leads to
             yield ShardProblem(shard, "damaged", f"no readable header at byte {position}: {error}")
             return
         if not is_text(info.name):
             yield ShardProblem(shard, "undecodable_name", info.name)
+        elif info.issparse():
+            yield ShardProblem(shard, "unsupported_packing", info.name)
         elif info.isreg():
             if info.offset_data + info.size > size:
                 yield ShardProblem(shard, "truncated", info.name)
@@ -64,13 +64,9 @@ def _header(file: BinaryIO, position: int) -> tuple[tarfile.TarInfo, int]:
         tarfile.HeaderError: the bytes are no header; of its kinds, EOFHeaderError is the archive's proper end.
     """
     file.seek(position)
-    plain = tarfile.TarInfo.frombuf(file.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
-    if plain.size < 0 or (plain.type in _EXTENDED and plain.size > LONGEST_HEADER_BYTES):
-        raise tarfile.HeaderError(f"header of {plain.size} bytes")  # type: ignore[attr-defined]
-    file.seek(position)
     archive = _Headers(file)
     info = tarfile.TarInfo.fromtarfile(archive)  # type: ignore[arg-type]
-    if info.size < 0 or info.sparse is not None:
+    if info.size < 0:
         raise tarfile.HeaderError(f"member of {info.size} bytes")  # type: ignore[attr-defined]
     return info, archive.offset
 
@@ -79,8 +75,24 @@ class _Headers:
     """As much of a TarFile as `TarInfo.fromtarfile` reads: it keeps no list of members."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.fileobj = file
+        self.fileobj = _ShortFile(file)
         self.offset = 0
         self.encoding, self.errors = "utf-8", "surrogateescape"
         self.pax_headers: dict[str, str] = {}
         self.tarinfo = tarfile.TarInfo
+
+
+class _ShortFile:
+    """A file of which only so much is read, whatever sizes its headers claim and however many they are."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = LONGEST_HEADERS_BYTES
+        self.tell = file.tell
+        self.seek = file.seek
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if size < 0 or self._left < 0:
+            raise tarfile.HeaderError(f"headers of more than {LONGEST_HEADERS_BYTES} bytes")  # type: ignore[attr-defined]
+        return self._file.read(size)

@@ -140,9 +140,9 @@ def test_hostile_lines_and_shards(tmp_path: Path, posts_file: Callable[..., Path
     assert found == {1: [], 2: [], 3: ["missing"] * 5, 4: ["ok"] * 3}
     assert rejects(tmp_path / "out") == [
         *[("image", "no_such_key")] * 5,
-        ("post", "not_an_object"),
-        ("post", "not_json"),
+        ("post", "bad_string"),
         ("post", "not_utf8"),
+        ("post", "too_deep"),
         ("shard", "damaged"),
         ("shard", "duplicate_key"),
     ]

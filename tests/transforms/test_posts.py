@@ -5,6 +5,8 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.posts import LARGEST_SLICE_LINES, find, parse_post, read_slices
+from transforms.posts import LARGEST_SLICE_LINES, MAX_NESTING, find, parse_post, read_slices
 from transforms.records import Post, Reject, Slice
 
 MAX = 10 * 2**20
@@ -55,9 +57,11 @@ def reason(line: bytes) -> str:
         (b"{", "not_json"),
         (b'{"id":1,"text":"a"} x', "not_json"),
         (b'{"id":1,"text":"a","x":NaN}', "not_json"),
-        (b'{"id":1,"text":"\\ud800"}', "not_json"),
-        (b'{"id":1,"text":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not_json"),
-        (b"[" * 100_000, "not_an_object"),
+        (b'{"id":1,"text":"\\ud800"}', "bad_string"),
+        (b'{"id":1,"text":"a","x":{"\\udc00":1}}', "bad_string"),
+        (b'{"id":1,"text":"\\ud800', "not_json"),
+        (b'{"id":1,"text":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_deep"),
+        (b"[" * 100_000, "too_deep"),
         (b"[1]", "not_an_object"),
         (b'"s"', "not_an_object"),
         (b'{"text":"a"}', "no_id"),
@@ -72,6 +76,27 @@ def reason(line: bytes) -> str:
 )
 def test_rejects_name_their_reason(line: bytes, expected: str) -> None:
     assert reason(line) == expected
+
+
+def test_brackets_in_strings_or_beside_each_other_are_not_nesting() -> None:
+    line = json.dumps({"id": 1, "text": '"[{' * 500, "x": [[]] * 500, "y": "\\"}).encode()
+    assert isinstance(parse_post(line, "s", 1), Post)
+
+
+def test_nesting_is_judged_the_same_however_deep_the_stack() -> None:
+    def below(frames: int, line: bytes) -> Post | Reject:
+        return below(frames - 1, line) if frames else parse_post(line, "s", 1)
+
+    for nesting in (98, 99, 100, 400, 900):
+        line = b'{"id":1,"text":"a","x":' + b"[" * nesting + b"]" * nesting + b"}"
+        assert below(0, line) == below(600, line)
+        assert isinstance(below(600, line), Post) == (nesting + 1 <= MAX_NESTING)
+
+
+@given(st.binary() | st.text(alphabet='{}[]":,\\ \n0tfn\ud800ud8', max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_any_bytes_are_a_post_or_a_reject(line: bytes) -> None:
+    assert isinstance(parse_post(line, "s", 1), Post | Reject)
+    assert isinstance(parse_post(b'{"id":1,"text":"a","x":' + line + b"}", "s", 1), Post | Reject)
 
 
 def test_payload_is_cut_at_one_kilobyte() -> None:
@@ -158,6 +183,29 @@ def test_a_line_too_long_is_rejected_and_never_held() -> None:
     assert [(r.reason, r.line, len(r.payload)) for r in piece.rejects] == [("too_long", 2, 1024), ("too_long", 4, 1024)]
 
 
+@pytest.mark.parametrize("line", [b'{"id":1,"text":"a"}' + b" " * 3000 + b"garbage", b" " * 3000])
+def test_a_first_line_too_long_is_not_judged_by_its_beginning(line: bytes) -> None:
+    (piece,) = slices_of(line + b"\n", max_line_bytes=2000)
+    assert [(r.reason, r.line) for r in piece.rejects] == [("too_long", 1)]
+    assert (piece.posts, piece.blanks) == ((), 0)
+
+
+@pytest.mark.parametrize("extension", [".bz2", ".zst"])
+def test_a_compression_bomb_stays_in_memory_bounds(tmp_path: Path, extension: str) -> None:
+    path = tmp_path / f"posts.jsonl{extension}"
+    path.write_bytes(COMPRESS[extension](b"\n" * 2**26) * 16)
+    assert path.stat().st_size < 50_000
+    program = f"""
+import itertools, resource
+from transforms.posts import read_slices
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+list(itertools.islice(read_slices({str(path)!r}, 2**20), 3))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 400
+
+
 def test_byte_order_mark_and_windows_line_ends() -> None:
     (piece,) = slices_of(b'\xef\xbb\xbf{"id":1,"text":"a"}\r\n\r\n{"id":2,"text":"b"}\r\n')
     assert ([post.id for post in piece.posts], piece.blanks, piece.lines) == (["1", "2"], 1, 3)
@@ -195,5 +243,14 @@ def test_finding_posts(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert [Path(p).name for p in find(str(tmp_path), "--posts")] == ["a.jsonl.gz", "b.jsonl"]
     assert [Path(p).name for p in find(str(tmp_path / "*.txt"), "--posts")] == ["other.txt"]
+    strange = tmp_path / "2026 [new]"
+    strange.mkdir()
+    (strange / "a[1].jsonl").touch()
+    assert find(str(strange), "--posts") == find(str(strange / "a[1].jsonl"), "--posts") == [str(strange / "a[1].jsonl")]
     with pytest.raises(ValueError, match=r"--posts matched no file: '.*none'"):
         find(str(tmp_path / "none"), "--posts")
+
+
+def test_the_real_archive_has_1593_posts(shared: Path) -> None:
+    slices = [piece for file in find(str(shared / "archive"), "--posts") for piece in read_slices(file, MAX)]
+    assert sum(len(piece.posts) for piece in slices) == sum(piece.lines for piece in slices) == 1593

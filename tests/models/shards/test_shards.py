@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tarfile
 import tempfile
+import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -71,9 +77,13 @@ def test_folder_gives_paths_below_it(tmp_path: Path) -> None:
     (tmp_path / "in" / "b.jpg").write_bytes(b"B")
     (tmp_path / "secret").write_bytes(b"S")
     (tmp_path / "in" / "link.jpg").symlink_to(tmp_path / "secret")
+    (tmp_path / "in" / "same.jpg").symlink_to("b.jpg")
+    (tmp_path / "in" / "broken.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(tmp_path / "in" / "pipe.jpg")
+    (tmp_path / "in" / "to_pipe.jpg").symlink_to("pipe.jpg")
     (shard,) = find_shards(str(tmp_path / "in"), "--images")
-    assert read_back(shard) == {"deep/a.jpg": b"A", "b.jpg": b"B"}
-    assert split(shard)[1] == ["outside_folder"]
+    assert read_back(shard) == {"deep/a.jpg": b"A", "b.jpg": b"B", "same.jpg": b"B"}
+    assert sorted(split(shard)[1]) == ["not_a_file", "not_a_file", "not_a_file", "outside_folder"]
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -97,6 +107,17 @@ def test_truncated_tar_keeps_what_is_whole(tmp_path: Path) -> None:
     Path(shard).write_bytes(whole[: 512 + 1024 + 512 + 100])
     assert read_back(shard) == {"a.jpg": b"a" * 600, "b.jpg": "truncated"}
     assert split(shard)[1] == ["truncated"]
+
+
+def test_tar_cut_between_two_members_is_reported(tmp_path: Path) -> None:
+    shard = tar_of({"a.jpg": b"a" * 600, "b.jpg": b"b" * 600}, tmp_path / "a.tar")
+    Path(shard).write_bytes(Path(shard).read_bytes()[: 512 + 1024])
+    assert read_back(shard) == {"a.jpg": b"a" * 600}
+    assert split(shard)[1] == ["truncated"]
+
+
+def test_tar_whose_first_name_begins_like_a_compressed_file(tmp_path: Path) -> None:
+    assert read_back(tar_of({"BZ1.jpg": b"a"}, tmp_path / "a.tar")) == {"BZ1.jpg": b"a"}
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x00" * 100, b"this is no archive" * 100])
@@ -141,6 +162,36 @@ def test_a_giant_extended_header_is_not_read(tmp_path: Path) -> None:
     assert split(str(path)) == ({}, ["damaged"])
 
 
+def test_a_giant_header_behind_a_small_one_is_not_read(tmp_path: Path) -> None:
+    comment = b"13 comment=a\n"
+    path = tmp_path / "a.tar"
+    with path.open("wb") as file:
+        for kind, size, data in ((tarfile.XHDTYPE, len(comment), comment.ljust(512, b"\0")), (tarfile.GNUTYPE_LONGNAME, 2**28, b"")):
+            info = tarfile.TarInfo("x")
+            info.type, info.size = kind, size
+            file.write(info.tobuf() + data)
+        file.truncate(2**28 + 2**12)
+    tracemalloc.start()
+    try:
+        assert split(str(path)) == ({}, ["damaged"])
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_sparse_member_costs_only_itself(tmp_path: Path) -> None:
+    sparse = tarfile.TarInfo("sparse.jpg")
+    sparse.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(sparse.tobuf(tarfile.GNU_FORMAT))
+    header[148:156] = b" " * 8
+    header[386:410] = b"00000000000\x0000000000000\x00"
+    header[148:156] = b"%06o\0 " % sum(header)
+    rest = Path(tar_of({"a.jpg": b"a"}, tmp_path / "rest.tar")).read_bytes()
+    (tmp_path / "a.tar").write_bytes(bytes(header) + rest)
+    assert split(str(tmp_path / "a.tar"))[1] == ["unsupported_packing"]
+    assert read_back(str(tmp_path / "a.tar")) == {"a.jpg": b"a"}
+
+
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     shard = tar_of({"bad\udcff.jpg": b"x", "good.jpg": b"y"}, tmp_path / "a.tar")
     assert read_back(shard) == {"good.jpg": b"y"}
@@ -165,8 +216,36 @@ def test_a_shard_that_vanishes_after_it_was_indexed(tmp_path: Path) -> None:
     assert [error for _, error in fetch(list(members.values()), CAP)] == [FetchError("missing", "unreadable_shard")]
 
 
+class FailingDisk(LocalFileSystem):
+    """A disk that cannot be read past its second block."""
+
+    protocol = "failing"
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> LocalFileOpener:
+        class File(LocalFileOpener):
+            def read(self, size: int = -1) -> bytes:
+                if self.tell() >= 1024:
+                    raise OSError(errno.EIO, "bad block")
+                return self.f.read(size)
+
+        return File(path, mode, fs=self, **options)
+
+
+def test_a_disk_that_fails_half_way_gives_each_member_one_answer(tmp_path: Path) -> None:
+    shard = tar_of({"a.jpg": b"a", "b.jpg": b"b", "c.jpg": b"c"}, tmp_path / "a.tar")
+    fsspec.register_implementation("failing", FailingDisk, clobber=True)
+    members = [replace(member, shard=f"failing://{shard}") for member in split(shard)[0].values()]
+    lost = FetchError("missing", "unreadable_shard")
+    assert list(fetch(members, CAP)) == [(members[0], b"a"), (members[1], lost), (members[2], lost)]
+
+
 def test_a_member_larger_than_the_cap_is_not_read(tmp_path: Path) -> None:
     assert read_back(tar_of({"a.jpg": b"x" * 101}, tmp_path / "a.tar"), cap=100) == {"a.jpg": "too_many_bytes"}
+
+
+def test_brackets_in_the_name_of_a_shard(tmp_path: Path) -> None:
+    shard = tar_of({}, tmp_path / "a[1].tar")
+    assert find_shards(shard, "--images") == [shard]
 
 
 def test_nothing_matched(tmp_path: Path) -> None:
