@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import bz2
 import glob
 import hashlib
 import json
 import re
-import zlib
-from collections.abc import Callable, Iterator
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import Any
 
 import fsspec
 import msgspec
-import zstandard
 
-from transforms.records import PAYLOAD_BYTES, Post, Reject, Slice
+from transforms.lines import BROKEN_FILE, TooLong, read_lines
+from transforms.records import Post, Reject, Slice
 
 FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**20
 """Slices double from 64 lines: the first rows are out within seconds, yet large files make few output files."""
 
-COMPRESSIONS: dict[str, tuple[Callable[[], Any], int]] = {
-    "gz": (lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), 2**13),
-    "bz2": (bz2.BZ2Decompressor, 2**6),
-    "zst": (lambda: zstandard.ZstdDecompressor().decompressobj(), 2**10),
-}
-"""Decompressors, and how many bytes they are fed at a time: so few that a bomb's unpack to less than 100 MB."""
-
-CHUNK_BYTES = 2**16
-
 MAX_NESTING = 100
 """Of JSON. The parser's own limit is what is left of the stack, which is not the same in every runner."""
 
-_BROKEN_FILE = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 _BOM = b"\xef\xbb\xbf"
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -128,12 +116,12 @@ def read_slices(source: str, max_line_bytes: int) -> Iterator[Slice]:
     broken: Reject | None = None
     try:
         with fsspec.open(source, "rb") as file:
-            for line in _lines(_unpacked(file, source), max_line_bytes):
+            for line in read_lines(file, source, max_line_bytes):
                 building.add(line)
                 if building.is_full():
                     yield building.slice()
                     building = building.following()
-    except _BROKEN_FILE as error:
+    except BROKEN_FILE as error:
         broken = Reject.cut("shard", "unreadable_posts", source, None, f"{type(error).__name__}: {error}")
     if broken:
         building.rejects.append(broken)
@@ -156,7 +144,7 @@ class _Building:
         number = self.first_line + self.lines
         self.lines += 1
         self.bytes += len(line)
-        if isinstance(line, _TooLong):
+        if isinstance(line, TooLong):
             self.rejects.append(Reject.cut("post", "too_long", self.source, number, bytes(line)))
             return
         if number == 1:
@@ -180,64 +168,3 @@ class _Building:
         stem = re.sub(r"[^A-Za-z0-9_-]", "_", self.source.rstrip("/").rsplit("/", 1)[-1].split(".")[0])[:60]
         name = f"{stem}-{hashlib.sha256(self.source.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-{self.first_line:09d}"
         return Slice(name, self.source, self.first_line, self.lines, self.blanks, tuple(self.posts), tuple(self.rejects))
-
-
-class _TooLong(bytes):
-    """The beginning of a line that is too long to be held."""
-
-
-def _lines(chunks: Iterator[bytes], max_line_bytes: int) -> Iterator[bytes]:
-    """Lines without their ends. A half line before a break in the file is a line too; the break is raised after it."""
-    held, too_long = bytearray(), None
-    broken: BaseException | None = None
-    while True:
-        try:
-            chunk = next(chunks, None)
-        except _BROKEN_FILE as error:
-            chunk, broken = None, error
-        if chunk is None:
-            break
-        *ended, rest = chunk.split(b"\n")
-        for part in ended:
-            line = bytes(held) + part if held else part
-            held.clear()
-            if too_long is not None or len(line) > max_line_bytes:
-                line = too_long or _TooLong(line[:PAYLOAD_BYTES])
-                too_long = None
-            yield line
-        held += rest
-        if too_long is not None or len(held) > max_line_bytes:
-            too_long = too_long or _TooLong(held[:PAYLOAD_BYTES])
-            held.clear()
-    if held or too_long is not None:
-        yield too_long or bytes(held)
-    if broken:
-        raise broken
-
-
-def _unpacked(file: IO[bytes], source: str) -> Iterator[bytes]:
-    """The file's content in pieces; compression is told by the name, and a file may hold several compressed parts.
-
-    Decompressors are fed by hand, since readers of whole streams drop what they hold when the file breaks off, or do
-    not tell that it did.
-
-    Raises:
-        EOFError: the file ends inside a compressed part.
-    """
-    compression = COMPRESSIONS.get(source.rsplit(".", 1)[-1].lower())
-    if compression is None:
-        while raw := file.read(CHUNK_BYTES):
-            yield raw
-        return
-    unpacker, fed_bytes = compression
-    part: Any = None
-    while raw := file.read(fed_bytes):
-        while raw:
-            part = part or unpacker()
-            unpacked = part.decompress(raw)
-            for start in range(0, len(unpacked), CHUNK_BYTES):
-                yield unpacked[start : start + CHUNK_BYTES]
-            raw = part.unused_data if part.eof else b""
-            part = None if part.eof else part
-    if part:
-        raise EOFError("the file is cut short")
