@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ from models.loading import PRETRAINED, usable_cores
 from models.picture_cache import look_at_pictures
 from models.tagger import Tagger, TaggerConfig
 from models.training_data import Example, TrainingBatch, collate, examples, shuffled_batches
+from models.vision import backbone
 from models.vision.look import Looker
 
 AUXILIARY_WEIGHT = 0.5
@@ -138,7 +140,7 @@ def main(argv: list[str]) -> int:
     train_posts, orphans = read_split(options.data, "train")
     valid_posts, _ = read_split(options.data, "valid")
     table = _table(options)
-    looker = Looker.load(options.detector, None, threads=options.threads) if options.images else None
+    looker = Looker.load(options.detector, options.backbone, threads=options.threads) if options.images else None
     config = TaggerConfig(
         encoder=source.config.to_dict(),
         augmentation=options.augmentation if table else "none",
@@ -149,7 +151,10 @@ def main(argv: list[str]) -> int:
         fusion_width=options.fusion_width,
     )
     settings = BundleSettings(
-        name=options.output.name, object_names=looker.names if looker else (), grid=looker.grid_id if looker else None
+        name=options.output.name,
+        object_names=looker.names if looker else (),
+        grid=looker.grid_id if looker else None,
+        backbone=_keep_backbone(options.backbone, options.output) if looker and options.backbone else None,
     )
     encoder = Encoder(
         tokenizer,
@@ -199,6 +204,17 @@ Trained on {tweets} tweets ({orphans} orphan I- repaired), {pictures} pictures, 
 """
 
 
+def _keep_backbone(name: str, bundle: Path) -> str:
+    """Copy a backbone's folder into the bundle; how the bundle names it. A hub id stays one."""
+    if not Path(name).is_dir():
+        return name
+    (bundle / "backbone").mkdir(parents=True, exist_ok=True)
+    for file in backbone.FILES:
+        if (Path(name) / file).is_file():
+            shutil.copyfile(Path(name) / file, bundle / "backbone" / file)
+    return "backbone"
+
+
 def _table(options: argparse.Namespace) -> AugmentationTable | None:
     if not options.vectors:
         return None
@@ -212,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, nargs="+", required=True, help="folders with train.txt and valid.txt")
     add("--images", help="glob of image shards, or a folder; member IMGID.jpg is the picture of IMGID")
     add("--detector", default=str(PRETRAINED / "detector"), help="network that detects objects and makes grids")
+    add("--backbone", help="Hugging Face vision backbone (folder or hub id) that makes the grids instead of the detector")
     add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
     add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id")
     add("--vectors", type=Path, help="word2vec file (.bin, else text) for the augmentation table")

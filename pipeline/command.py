@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
         options, beam_options = parse(argv)
         return _run(options, beam_options, started)
     except UsageError as error:
-        print(f"postner: {error}", file=sys.stderr)
+        print(f"postner: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         print("postner: interrupted; the files that are there are whole, run again with --overwrite", file=sys.stderr)

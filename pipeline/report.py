@@ -72,7 +72,7 @@ def summarise(options: RunOptions, checked: Checked, counters: Counter[str], sta
         "posts_per_second": round(counted["rows"] / (seconds - startup_seconds), 2),
         "lines_read": counters["lines"],
         **counted,
-        "time_msec": {stage: counters[f"time.{stage}_msec"] for stage in STAGES},
+        "time_msec": {stage: round(counters[f"time.{stage}_usec"] / 1000) for stage in STAGES},
         "model": checked.model,
         "detector": checked.detector,
         "notes": checked.notes,

@@ -44,7 +44,7 @@ def count(name: str, amount: int = 1) -> None:
 
 @contextmanager
 def timed(stage: str) -> Iterator[None]:
-    """Add the time spent inside to the counter `time.<stage>_msec`."""
+    """Add the time spent inside to the counter `time.<stage>_usec`."""
     start = time.perf_counter()
     try:
         yield
@@ -53,5 +53,5 @@ def timed(stage: str) -> Iterator[None]:
 
 
 def count_seconds(stage: str, seconds: float) -> None:
-    """Add to `time.<stage>_msec`; for time that was measured in other threads."""
-    count(f"time.{stage}_msec", round(1000 * seconds))
+    """Add to `time.<stage>_usec`; for time that was measured in other threads."""
+    count(f"time.{stage}_usec", round(1e6 * seconds))

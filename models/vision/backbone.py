@@ -12,9 +12,14 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
 from models.passes import Passes
+from models.vision.detector import file_sha256
 
 GRID_SIDE = 7
 SIDE = 224
+WEIGHTS, PREPROCESSOR = "model.safetensors", "preprocessor_config.json"
+FILES = ("config.json", WEIGHTS, PREPROCESSOR)
+"""What a bundle keeps of a backbone's folder."""
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -22,7 +27,7 @@ class Backbone:
     """A frozen vision network: eval mode, no gradient.
 
     Args:
-        name: local folder or hub id, of a network that gives feature maps (ResNet) or patches (ViT).
+        name: local folder or hub id, of a network that gives feature maps (ResNet) or patches (ViT), as safetensors.
         device: of the network.
         threads: pictures at a time on a CPU.
     """
@@ -31,7 +36,8 @@ class Backbone:
         self._device = torch.device(device)
         self._network = AutoModel.from_pretrained(name, use_safetensors=True).to(self._device).eval().requires_grad_(False)
         config = AutoConfig.from_pretrained(name)
-        self.name = f"{Path(name).name}"
+        weights = Path(name) / WEIGHTS
+        self.name = f"backbone@{file_sha256(weights)[:12]}" if weights.is_file() else name
         self.grid_width = int(config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else config.hidden_size)
         mean, std = _normalisation(Path(name))
         self._passes = Passes(self._device, threads)
@@ -53,7 +59,7 @@ class Backbone:
 
 
 def _normalisation(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    path = folder / "preprocessor_config.json"
+    path = folder / PREPROCESSOR
     if not path.is_file():
         return IMAGENET_MEAN, IMAGENET_STD
     config = json.loads(path.read_text(encoding="utf-8"))
