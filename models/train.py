@@ -15,11 +15,13 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
@@ -84,6 +86,15 @@ def parameter_groups(tagger: Tagger, encoder_lr: float, head_lr: float, layer_de
     return [{"params": parameters, "lr": lr, "weight_decay": decay} for (lr, decay), parameters in groups.items()]
 
 
+def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Exponential running average of weights whose memory grows with the steps made, up to `decay`."""
+
+    def update(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        return torch.lerp(average, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+
+    return update
+
+
 def train(tagger: Tagger, encoder: Encoder, data: list[Example], valid: list[Example], options: argparse.Namespace) -> list[dict]:
     """Train in place, leave the best epoch's weights in the tagger, return one record an epoch."""
     optimizer = torch.optim.AdamW(parameter_groups(tagger, options.lr, options.head_lr, options.layer_decay))
@@ -91,6 +102,8 @@ def train(tagger: Tagger, encoder: Encoder, data: list[Example], valid: list[Exa
     warm_up = max(1, steps // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(step / warm_up, max(0.0, (steps - step) / (steps - warm_up))))
     chance = random.Random(options.seed)
+    average = AveragedModel(tagger, avg_fn=running_average(options.average))
+    averaged: Tagger = average.module  # type: ignore[assignment]
     best, history = -1.0, []
     for epoch in range(options.epochs):
         tagger.train()
@@ -105,17 +118,18 @@ def train(tagger: Tagger, encoder: Encoder, data: list[Example], valid: list[Exa
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
+            average.update_parameters(tagger)
             total += loss.item()
         record = {
             "epoch": epoch + 1,
             "loss": round(total / len(batches), 4),
-            "valid_f1": round(span_f1(tagger, valid, encoder), 4),
+            "valid_f1": round(span_f1(averaged, valid, encoder), 4),
             "seconds": round(time.monotonic() - started),
         }
         history.append(record)
         print(json.dumps(record), file=sys.stderr, flush=True)
         if record["valid_f1"] > best:
-            best, kept = record["valid_f1"], {name: tensor.clone() for name, tensor in tagger.state_dict().items()}
+            best, kept = record["valid_f1"], {name: tensor.clone() for name, tensor in averaged.state_dict().items()}
     tagger.load_state_dict(kept)
     return history
 
@@ -242,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--lr", type=float, default=1e-4, help="of the encoder's last layer")
     add("--head_lr", type=float, default=1e-3, help="of everything else")
     add("--layer_decay", type=float, default=0.9)
+    add("--average", type=float, default=0.998, help="decay of the running average of the weights, which is what is kept")
     add("--picture_dropout", type=float, default=0.3, help="share of posts that lose their pictures in a batch")
     add("--seed", type=int, default=0)
     add("--threads", type=int, default=usable_cores())

@@ -10,11 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from gensim.models import KeyedVectors
-from tokenizers import Tokenizer
-from tokenizers.models import WordPiece
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
-from transformers import BertConfig, BertModel, BertTokenizerFast, ResNetConfig, ResNetModel
+from transformers import BertConfig, BertModel, BertTokenizer, ResNetConfig, ResNetModel
 
 from models.annotate import Seen
 from models.bundle import load_bundle
@@ -41,9 +37,7 @@ def material(tmp_path: Path, jpeg: Callable[..., bytes]) -> Path:
     """A text encoder, a vision backbone, word vectors, pictures and tweets."""
     torch.manual_seed(0)
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *PEOPLE, *PLACES, *REST, "!"]
-    tokenizer = Tokenizer(WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
-    tokenizer.normalizer, tokenizer.pre_tokenizer = BertNormalizer(), BertPreTokenizer()
-    BertTokenizerFast(tokenizer_object=tokenizer).save_pretrained(tmp_path / "encoder")
+    BertTokenizer(vocab={word: i for i, word in enumerate(vocabulary)}).save_pretrained(tmp_path / "encoder")
     sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 128}
     config = BertConfig(vocab_size=len(vocabulary), **sizes)
     BertModel(config).save_pretrained(tmp_path / "encoder")
