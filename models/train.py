@@ -27,13 +27,13 @@ from transformers import AutoModel, AutoTokenizer
 
 from models.augmentation import AugmentationTable, build_table, read_vectors
 from models.bundle import BundleSettings, save_bundle
-from models.conll import LabelledPost, read_conll
 from models.encoding import Encoder
 from models.labels import TYPES, spans_of
 from models.loading import PRETRAINED, usable_cores
-from models.picture_cache import look_at_pictures
 from models.tagger import Tagger, TaggerConfig
-from models.training_data import Example, TrainingBatch, collate, examples, shuffled_batches
+from models.training.conll import LabelledPost, read_conll
+from models.training.examples import Example, TrainingBatch, collate, examples, shuffled_batches
+from models.training.pictures import look_at_pictures
 from models.vision import backbone
 from models.vision.look import Looker
 

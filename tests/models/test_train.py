@@ -14,10 +14,10 @@ from transformers import BertConfig, BertModel, BertTokenizer, ResNetConfig, Res
 
 from models.annotate import Seen
 from models.bundle import load_bundle
-from models.conll import read_conll, text_of
 from models.labels import TYPES
 from models.loading import ModelOptions, load_annotator, load_looker
 from models.train import main
+from models.training.conll import read_conll, text_of
 from models.vision.pictures import Limits
 
 PEOPLE, PLACES, REST = ["anna", "bob", "carla", "dan"], ["paris", "rome", "oslo", "lima"], ["loves", "sees", "in", "and", "the", "again"]

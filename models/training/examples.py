@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.conll import LabelledPost, covering, text_of
 from models.encoding import Encoder, Window, word_index
 from models.labels import Span, begin, spans_to_tags
 from models.tagger import Batch
+from models.training.conll import LabelledPost, covering, text_of
 from models.vision.look import Sight
 from models.words import split_words
 
