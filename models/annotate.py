@@ -132,6 +132,18 @@ class Annotator:
             entities[index].append(Entity(text[start:end], kind, start, end, score, evidence))
         return entities
 
+    @torch.inference_mode()
+    def marginals(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[np.ndarray]:
+        """Probability of each tag for each word of `split_words`, by the CRF: (W, T) float32 of each post."""
+        read = self._read(_words(posts, [split_words(text) for text, _ in posts]), _sights(posts))
+        tags = self.bundle.tagger.emissions.out_features
+        found = [np.zeros((0, tags), np.float32)] * len(posts)
+        for chosen, emissions, mask in self._emissions(read):
+            probabilities = self._tagger.crf.log_marginals(emissions, mask).exp().cpu().numpy()
+            for row, index in enumerate(chosen):
+                found[index] = probabilities[row, : len(read[index].emissions)]
+        return found
+
     def batches(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[Batch]:
         """What the tagger is called with for these posts: all of `annotate` up to there."""
         words = _words(posts, [split_words(text) for text, _ in posts])
@@ -182,20 +194,24 @@ class Annotator:
             if grids is not None:
                 of_post.grids[window.owned] = grids[i, window.first_pieces]
 
-    def _spans(self, read: dict[int, _Words]) -> Iterator[tuple[int, Span, float]]:
-        """Best spans of each post with their probabilities; posts of like length share a batch."""
+    def _emissions(self, read: dict[int, _Words]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+        """Posts of like length together: their indices, emissions (B, W, T), mask (B, W)."""
         by_length = sorted(read, key=lambda index: len(read[index].emissions))
-        crf = self._tagger.crf
         for start in range(0, len(by_length), CRF_BATCH):
             batch = by_length[start : start + CRF_BATCH]
             lengths = torch.tensor([len(read[index].emissions) for index in batch])
-            emissions = torch.zeros(len(batch), int(lengths.max()), crf.end.numel())
+            emissions = torch.zeros(len(batch), int(lengths.max()), self._tagger.crf.end.numel())
             for row, index in enumerate(batch):
                 emissions[row, : lengths[row]] = torch.from_numpy(read[index].emissions)
             mask = torch.arange(emissions.shape[1]) < lengths[:, None]
-            emissions, mask = emissions.to(self._device), mask.to(self._device)
+            yield batch, emissions.to(self._device), mask.to(self._device)
+
+    def _spans(self, read: dict[int, _Words]) -> Iterator[tuple[int, Span, float]]:
+        """Best spans of each post with their probabilities."""
+        crf = self._tagger.crf
+        for batch, emissions, mask in self._emissions(read):
             paths = crf.decode(emissions, mask).cpu().tolist()
-            found = [(row, span) for row, path in enumerate(paths) for span in spans_of(path[: lengths[row]])]
+            found = [(row, span) for row, path in enumerate(paths) for span in spans_of(path[: len(read[batch[row]].emissions)])]
             if found:
                 spans = torch.tensor([(row, *span) for row, span in found], device=self._device)
                 scores = crf.span_log_probabilities(emissions, mask, spans).exp().tolist()

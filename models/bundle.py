@@ -72,8 +72,8 @@ class Bundle:
         return f"{self.settings.name}@{self.sha256[:12]}"
 
 
-def save_bundle(folder: Path, settings: BundleSettings, tagger: Tagger, tokenizer: Any, table: AugmentationTable | None, card: str) -> None:
-    """Write a bundle; `card` is the text of its model card (README.md)."""
+def save_bundle(folder: Path, settings: BundleSettings, tagger: Tagger, tokenizer: Any, table: AugmentationTable | None) -> None:
+    """Write a bundle, all but its model card (README.md)."""
     folder.mkdir(parents=True, exist_ok=True)
     trained = {name: tensor for name, tensor in tagger.state_dict().items() if not name.startswith(("encode_auxiliary", "auxiliary_"))}
     if table is not None:
@@ -84,7 +84,6 @@ def save_bundle(folder: Path, settings: BundleSettings, tagger: Tagger, tokenize
         stored |= _quantised(name, tensor)
     save_file(stored, folder / "model.safetensors")
     tokenizer.save_pretrained(folder / "tokenizer")
-    (folder / "README.md").write_text(card, encoding="utf-8")
     config = {
         "format": FORMAT,
         "settings": asdict(settings),

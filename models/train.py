@@ -2,173 +2,81 @@
 
     python -m models.train --data DIR [DIR ...] --images GLOB --encoder FOLDER_OR_ID --vectors W2V --output BUNDLE
 
-Each DIR holds `train.txt` and `valid.txt` in CoNLL form with `IMGID:` lines; the epoch with the best score on all
-`valid.txt` together is kept.
+Each DIR holds `train.txt` and `valid.txt` in CoNLL form with `IMGID:` lines. The epoch with the best score on all
+`valid.txt` together is kept. A run that was killed goes on when the command is repeated, to the same result.
+
+With --teacher and --unlabelled the tagger also learns, beside the labels, what trained bundles say of raw posts.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import random
 import shlex
 import shutil
 import sys
-import time
-from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
-from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
 from models.augmentation import AugmentationTable, build_table, read_vectors
-from models.bundle import BundleSettings, save_bundle
+from models.bundle import BundleSettings, load_bundle, save_bundle
 from models.encoding import Encoder
-from models.labels import TYPES, spans_of
+from models.labels import TYPES
 from models.loading import PRETRAINED, usable_cores
 from models.tagger import Tagger, TaggerConfig
+from models.training.checkpoint import Checkpoint
 from models.training.conll import LabelledPost, read_conll
-from models.training.examples import Example, TrainingBatch, collate, examples, shuffled_batches
+from models.training.curves import write_curves
+from models.training.examples import Example, examples, taught_examples
+from models.training.loop import Training, span_f1
 from models.training.pictures import look_at_pictures
+from models.training.raw_posts import sample_texts
+from models.training.recipe import Recipe
+from models.training.teachers import ask_teachers
 from models.vision import backbone
-from models.vision.look import Looker
+from models.vision.look import Looker, Sight
 
-AUXILIARY_WEIGHT = 0.5
-
-
-def loss_of(tagger: Tagger, batch: TrainingBatch) -> torch.Tensor:
-    """CRF(E) + 0.5 CRF_aux(A), negative log-likelihood, mean over posts."""
-    reading = tagger(batch.inputs)
-
-    def words(emissions: torch.Tensor) -> torch.Tensor:
-        return emissions.gather(1, batch.word_index[..., None].expand(-1, -1, emissions.shape[2]))
-
-    loss = -tagger.crf.log_likelihood(words(reading.emissions), batch.tags, batch.word_mask).mean()
-    if reading.auxiliary is not None:
-        boundary = torch.where(batch.tags > 0, 2 - batch.tags % 2, 0)  # B-X is 1, I-X is 2
-        loss = loss - AUXILIARY_WEIGHT * tagger.auxiliary_crf.log_likelihood(words(reading.auxiliary), boundary, batch.word_mask).mean()
-    return loss
-
-
-@torch.inference_mode()
-def span_f1(tagger: Tagger, data: list[Example], encoder: Encoder, batch_size: int = 64) -> float:
-    """Micro F1 of exact spans over words, for choosing among epochs; `models.evaluate` gives the scores to report."""
-    tagger.eval()
-    right = predicted = gold = 0
-    ordered = sorted(data, key=lambda example: len(example.window.pieces))
-    for start in range(0, len(ordered), batch_size):
-        chosen = ordered[start : start + batch_size]
-        batch = collate(chosen, encoder, 0.0, random.Random(0))
-        emissions = tagger(batch.inputs).emissions
-        emissions = emissions.gather(1, batch.word_index[..., None].expand(-1, -1, emissions.shape[2]))
-        paths = tagger.crf.decode(emissions, batch.word_mask).tolist()
-        for example, path in zip(chosen, paths, strict=True):
-            found, wanted = set(spans_of(path[: len(example.tags)])), set(spans_of(example.tags))
-            right, predicted, gold = right + len(found & wanted), predicted + len(found), gold + len(wanted)
-    return 2 * right / max(predicted + gold, 1)
-
-
-def parameter_groups(tagger: Tagger, encoder_lr: float, head_lr: float, layer_decay: float) -> list[dict]:
-    """Layer-wise learning rates: the encoder's fall by `layer_decay` from its last layer to its embeddings."""
-    layers = tagger.encoder.config.num_hidden_layers
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in tagger.named_parameters():
-        decay = 0.0 if parameter.dim() < 2 else 0.01
-        lr = head_lr
-        if name.startswith("encoder."):
-            depth = int(name.split(".layer.")[1].split(".")[0]) + 1 if ".layer." in name else 0
-            lr = encoder_lr * layer_decay ** (layers - depth)
-        groups.setdefault((lr, decay), []).append(parameter)
-    return [{"params": parameters, "lr": lr, "weight_decay": decay} for (lr, decay), parameters in groups.items()]
-
-
-def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Exponential running average of weights whose memory grows with the steps made, up to `decay`."""
-
-    def update(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        return torch.lerp(average, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
-
-    return update
-
-
-def train(tagger: Tagger, encoder: Encoder, data: list[Example], valid: list[Example], options: argparse.Namespace) -> list[dict]:
-    """Train in place, leave the best epoch's weights in the tagger, return one record an epoch."""
-    optimizer = torch.optim.AdamW(parameter_groups(tagger, options.lr, options.head_lr, options.layer_decay))
-    steps = options.epochs * -(-len(data) // options.batch_size)
-    warm_up = max(1, steps // 10)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(step / warm_up, max(0.0, (steps - step) / (steps - warm_up))))
-    chance = random.Random(options.seed)
-    average = AveragedModel(tagger, avg_fn=running_average(options.average))
-    averaged: Tagger = average.module  # type: ignore[assignment]
-    best, history = -1.0, []
-    for epoch in range(options.epochs):
-        tagger.train()
-        started, total = time.monotonic(), 0.0
-        batches = list(shuffled_batches(data, options.batch_size, options.seed * 1000 + epoch))
-        for chosen in tqdm(batches, desc=f"epoch {epoch + 1}/{options.epochs}", disable=None):
-            batch = collate(chosen, encoder, options.picture_dropout, chance)
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = loss_of(tagger, batch)
-            loss.backward()
-            nn.utils.clip_grad_norm_(tagger.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            average.update_parameters(tagger)
-            total += loss.item()
-        record = {
-            "epoch": epoch + 1,
-            "loss": round(total / len(batches), 4),
-            "valid_f1": round(span_f1(averaged, valid, encoder), 4),
-            "seconds": round(time.monotonic() - started),
-        }
-        history.append(record)
-        print(json.dumps(record), file=sys.stderr, flush=True)
-        if record["valid_f1"] > best:
-            best, kept = record["valid_f1"], {name: tensor.clone() for name, tensor in averaged.state_dict().items()}
-    tagger.load_state_dict(kept)
-    return history
-
-
-def read_split(folders: list[Path], split: str) -> tuple[list[LabelledPost], int]:
-    """Tweets of `<split>.txt` of all folders, and how many orphan I- were repaired in them."""
-    posts, orphans = [], 0
-    for folder in folders:
-        found, repaired = read_conll(folder / f"{split}.txt", TYPES)
-        posts += found
-        orphans += repaired["orphan_inside"]
-    return posts, orphans
+KEPT_BACKBONE = "backbone"
 
 
 def main(argv: list[str]) -> int:
     """The command."""
-    options = _parser().parse_args(argv)
-    torch.manual_seed(options.seed)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if bool(options.teacher) != bool(options.unlabelled):
+        parser.error("--teacher and --unlabelled go together: the teacher is asked about the unlabelled posts")
+    try:
+        _train(options, argv)
+    except (ValueError, OSError) as error:
+        print(f"models.train: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _train(options: argparse.Namespace, argv: list[str]) -> None:
+    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    split = {name: {folder: read_conll(folder / f"{name}.txt", TYPES) for folder in options.data} for name in ("train", "valid")}
+    hashes = {str(folder / f"{name}.txt"): _sha256(folder / f"{name}.txt") for name in split for folder in options.data}
+    checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
+    torch.manual_seed(recipe.seed)
     torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
     source = AutoModel.from_pretrained(options.encoder)
-    tokenizer = AutoTokenizer.from_pretrained(options.encoder)
-    train_posts, orphans = read_split(options.data, "train")
-    valid_posts, _ = read_split(options.data, "valid")
+    tokenizer = AutoTokenizer.from_pretrained(options.encoder, add_prefix_space=True)
     table = _table(options)
-    looker = Looker.load(options.detector, options.backbone, threads=options.threads) if options.images else None
-    config = TaggerConfig(
-        encoder=source.config.to_dict(),
-        augmentation=options.augmentation if table else "none",
-        augmentation_width=table.vectors.shape[1] if table else 0,
-        casing=options.casing,
-        grid_width=(looker.grid_width or 0) if looker else 0,
-        objects=looker is not None,
-        fusion_width=options.fusion_width,
-    )
+    looker = Looker.load(options.detector, options.backbone, options.device, options.threads) if options.images else None
+    config = _config(options, source.config.to_dict(), table, looker)
     settings = BundleSettings(
         name=options.output.name,
         object_names=looker.names if looker else (),
         grid=looker.grid_id if looker else None,
-        backbone=_keep_backbone(options.backbone, options.output) if looker and options.backbone else None,
+        backbone=_name_of_backbone(options.backbone) if looker else None,
     )
     encoder = Encoder(
         tokenizer,
@@ -180,24 +88,78 @@ def main(argv: list[str]) -> int:
         class_map=np.arange(len(settings.object_names)),
         reads_grid=config.grid_width > 0,
     )
-    sights = {}
+    sights: dict[str, Sight] = {}
     if looker:
-        keys = {post.image for post in train_posts + valid_posts if post.image}
+        keys = {post.image for read in split.values() for posts, _ in read.values() for post in posts if post.image}
         sights = look_at_pictures(keys, options.images, looker, options.cache)
+    labelled = {name: {folder: examples(posts, encoder, sights) for folder, (posts, _) in read.items()} for name, read in split.items()}
     tagger = Tagger(config, table.vectors if table else None)
     tagger.encoder.load_state_dict(source.state_dict(), strict=False)
-    data, valid = examples(train_posts, encoder, sights), examples(valid_posts, encoder, sights)
-    history = train(tagger, encoder, data, valid, options)
-    card = CARD.format(
-        name=settings.name,
-        command="python -m models.train " + shlex.join(argv),
-        history="\n".join(json.dumps(record) for record in history),
-        tweets=len(train_posts),
-        pictures=len(sights),
-        orphans=orphans,
+    training = Training(
+        tagger.to(device),
+        encoder,
+        [example for of_folder in labelled["train"].values() for example in of_folder],
+        _taught(options, encoder, checkpoint, config.types),
+        [example for of_folder in labelled["valid"].values() for example in of_folder],
+        recipe,
+        device,
     )
-    save_bundle(options.output, settings, tagger, tokenizer, table, card)
-    return 0
+    training.run(checkpoint)
+    if settings.backbone == KEPT_BACKBONE:
+        _keep_backbone(Path(options.backbone), options.output / KEPT_BACKBONE)
+    save_bundle(options.output, settings, tagger.cpu(), tokenizer, table)
+    write_curves(options.output, training.history)
+    shipped = load_bundle(options.output).tagger
+    scores = {
+        folder: [span_f1(shipped, data, encoder, torch.device("cpu"), seen) for seen in (True, False)]
+        for folder, data in labelled["valid"].items()
+    }
+    (options.output / "README.md").write_text(_card(settings.name, argv, split["train"], hashes, len(sights), scores, training.history))
+    checkpoint.remove()
+
+
+def _config(options: argparse.Namespace, encoder: dict[str, Any], table: AugmentationTable | None, looker: Looker | None) -> TaggerConfig:
+    return TaggerConfig(
+        encoder=encoder,
+        augmentation=options.augmentation if table else "none",
+        augmentation_width=table.vectors.shape[1] if table else 0,
+        casing=options.casing,
+        grid_width=(looker.grid_width or 0) if looker and options.grid else 0,
+        objects=looker is not None and options.objects,
+        fusion_width=options.fusion_width,
+        auxiliary=options.auxiliary,
+    )
+
+
+def _taught(options: argparse.Namespace, encoder: Encoder, checkpoint: Checkpoint, types: tuple[str, ...]) -> list[list[Example]]:
+    """For each epoch other raw posts, with what the teachers say of them; nothing without teachers."""
+    if not options.teacher:
+        return []
+    texts = sample_texts(options.unlabelled, options.epochs * options.unlabelled_posts, options.seed)
+    said = ask_teachers(texts, options.teacher, types, options.device, options.threads, checkpoint.folder / "teachers.npy")
+    per_epoch = [slice(start, start + options.unlabelled_posts) for start in range(0, len(texts), options.unlabelled_posts)]
+    return [taught_examples(texts[part], said[part], encoder) for part in per_epoch]
+
+
+def _card(
+    name: str,
+    argv: list[str],
+    read: dict[Path, tuple[list[LabelledPost], Any]],
+    hashes: dict[str, str],
+    pictures: int,
+    scores: dict[Path, list[float]],
+    history: list[dict[str, Any]],
+) -> str:
+    return CARD.format(
+        name=name,
+        command="python -m models.train " + shlex.join(argv),
+        tweets=sum(len(posts) for posts, _ in read.values()),
+        orphans=sum(repaired["orphan_inside"] for _, repaired in read.values()),
+        pictures=pictures,
+        scores="\n".join(f"| {folder.name} | {100 * seen:.2f} | {100 * blind:.2f} |" for folder, (seen, blind) in scores.items()),
+        history="\n".join(f"| {r['epoch']} | {r['loss']:.3f} | {100 * r['valid_f1']:.2f} |" for r in history),
+        hashes="\n".join(f"{digest}  {'/'.join(Path(path).parts[-2:])}" for path, digest in hashes.items()),
+    )
 
 
 CARD = """\
@@ -210,23 +172,36 @@ Trained on {tweets} tweets ({orphans} orphan I- repaired), {pictures} pictures, 
 
     {command}
 
-`valid_f1` is micro F1 of exact spans on the valid sets together; the best epoch is kept.
+Micro F1 of exact spans over words on the valid sets, weights as stored (`models.evaluate` gives more):
+
+| valid set | with pictures | without |
+|---|---|---|
+{scores}
+
+The epoch with the best score on all valid sets together is kept (`curves.png`):
+
+| epoch | loss | valid F1 |
+|---|---|---|
+{history}
+
+SHA-256 of the labelled tweets:
 
 ```
-{history}
+{hashes}
 ```
 """
 
 
-def _keep_backbone(name: str, bundle: Path) -> str:
-    """Copy a backbone's folder into the bundle; how the bundle names it. A hub id stays one."""
-    if not Path(name).is_dir():
-        return name
-    (bundle / "backbone").mkdir(parents=True, exist_ok=True)
+def _name_of_backbone(name: str | None) -> str | None:
+    """How the bundle names its backbone: a folder is copied into the bundle, a hub id stays one."""
+    return KEPT_BACKBONE if name and Path(name).is_dir() else name
+
+
+def _keep_backbone(source: Path, target: Path) -> None:
+    target.mkdir(exist_ok=True)
     for file in backbone.FILES:
-        if (Path(name) / file).is_file():
-            shutil.copyfile(Path(name) / file, bundle / "backbone" / file)
-    return "backbone"
+        if (source / file).is_file():
+            shutil.copyfile(source / file, target / file)
 
 
 def _table(options: argparse.Namespace) -> AugmentationTable | None:
@@ -236,29 +211,50 @@ def _table(options: argparse.Namespace) -> AugmentationTable | None:
     return build_table(words, vectors, options.table_words)
 
 
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="models.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
+    add = parser.add_argument_group("what to train on").add_argument
     add("--data", type=Path, nargs="+", required=True, help="folders with train.txt and valid.txt")
-    add("--images", help="glob of image shards, or a folder; member IMGID.jpg is the picture of IMGID")
+    add("--images", help="glob of image shards, or a folder; member IMGID.jpg is the picture of IMGID. Without it: text only")
     add("--detector", default=str(PRETRAINED / "detector"), help="network that detects objects and makes grids")
     add("--backbone", help="Hugging Face vision backbone (folder or hub id) that makes the grids instead of the detector")
     add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
+    add("--teacher", type=Path, nargs="+", help="bundles whose marginals the tagger learns on raw posts, mean over them")
+    add(
+        "--unlabelled",
+        type=Path,
+        nargs="+",
+        help="files of raw posts: .jsonl with text, .tsv (last column), or a text a line; compressed or not",
+    )
+    add("--unlabelled_posts", type=int, default=7000, help="raw posts in an epoch; others in each")
+    add = parser.add_argument_group("what to train").add_argument
     add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id")
-    add("--vectors", type=Path, help="word2vec file (.bin, else text) for the augmentation table")
+    add("--vectors", type=Path, help="word2vec file (.bin, else text) for the augmentation table. Without it: no augmentation")
     add("--table_words", type=int, default=20_000, help="most frequent words that get an entry in the table")
     add("--augmentation", choices=("sum", "gate"), default="sum")
     add("--casing", action=argparse.BooleanOptionalAction, default=True, help="embed the shape of words, for uncased encoders")
+    add("--grid", action=argparse.BooleanOptionalAction, default=True, help="read the grid of whole pictures")
+    add("--objects", action=argparse.BooleanOptionalAction, default=True, help="read detected objects")
+    add("--auxiliary", action=argparse.BooleanOptionalAction, default=True, help="train the span task (B, I, O) beside")
     add("--fusion_width", type=int, default=128, help="width of the cross-modal part; 0 is the encoder's own")
     add("--output", type=Path, required=True, help="folder of the bundle")
-    add("--epochs", type=int, default=8)
-    add("--batch_size", type=int, default=16)
-    add("--lr", type=float, default=1e-4, help="of the encoder's last layer")
-    add("--head_lr", type=float, default=1e-3, help="of everything else")
-    add("--layer_decay", type=float, default=0.9)
-    add("--average", type=float, default=0.998, help="decay of the running average of the weights, which is what is kept")
-    add("--picture_dropout", type=float, default=0.3, help="share of posts that lose their pictures in a batch")
-    add("--seed", type=int, default=0)
+    add = parser.add_argument_group("how to train").add_argument
+    add("--epochs", type=int, default=Recipe.epochs)
+    add("--batch_size", type=int, default=Recipe.batch_size)
+    add("--accumulate", type=int, default=Recipe.accumulate, help="batches per step of the optimizer")
+    add("--lr", type=float, default=Recipe.lr, help="of the encoder's last layer")
+    add("--head_lr", type=float, default=Recipe.head_lr, help="of everything that is not the encoder")
+    add("--layer_decay", type=float, default=Recipe.layer_decay, help="factor by which --lr falls with each layer down")
+    add("--freeze_encoder", action="store_true", help="keep the text encoder as it is")
+    add("--average", type=float, default=Recipe.average, help="decay of the running average of the weights, which is what is kept")
+    add("--picture_dropout", type=float, default=Recipe.picture_dropout, help="share of posts that lose their pictures in a batch")
+    add("--patience", type=int, default=Recipe.patience, help="stop after so many epochs without a better score; 0: never")
+    add("--seed", type=int, default=Recipe.seed)
+    add("--device", default="cpu", help="cpu or cuda")
     add("--threads", type=int, default=usable_cores())
     return parser
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,11 +20,17 @@ from models.words import split_words
 
 @dataclass(frozen=True)
 class Example:
-    """A window, its gold tags (W,) over owned words, and its post's pictures."""
+    """A window of a post with what is to be learnt of its W owned words.
+
+    Attributes:
+        window: the text.
+        target: (W,) int64 gold tags, or (W, T) float16 marginals of a teacher.
+        sights: of the post's pictures.
+    """
 
     window: Window
-    tags: list[int]
-    sights: tuple[Sight, ...]
+    target: np.ndarray
+    sights: tuple[Sight, ...] = ()
 
 
 def examples(posts: Sequence[LabelledPost], encoder: Encoder, sights: dict[str, Sight]) -> list[Example]:
@@ -38,10 +45,10 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, sights: dict[str, 
             hit = covering(word_bounds, bounds[span.first][0], bounds[span.last][1])
             if hit:
                 spans.append(Span(*hit, span.type))
-        tags.append(spans_to_tags(spans, len(word_bounds)))
+        tags.append(np.array(spans_to_tags(spans, len(word_bounds)), np.int64))
     made = []
     for window in encoder.windows(words):
-        owned = [tags[window.post][word] for word in window.owned]
+        owned = tags[window.post][window.owned]
         if owned[0] > 0 and owned[0] % 2 == 0:  # the window begins inside an entity
             owned[0] = begin((owned[0] - 1) // 2)
         key = posts[window.post].image
@@ -49,30 +56,52 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, sights: dict[str, 
     return made
 
 
+def taught_examples(texts: Sequence[str], marginals: Sequence[np.ndarray], encoder: Encoder) -> list[Example]:
+    """Examples of raw texts from a teacher's marginals, (W, T) of each text's words."""
+    words = [[text[a:b] for a, b in split_words(text)] for text in texts]
+    return [Example(window, marginals[window.post][window.owned]) for window in encoder.windows(words)]
+
+
 @dataclass(frozen=True)
 class TrainingBatch:
-    """Tensors of a batch; `word_index`, `tags` (B, W) int64 and `word_mask` (B, W) bool are over words."""
+    """Tensors of a batch of B windows of up to W words.
+
+    Attributes:
+        inputs: of the tagger.
+        word_index: (B, W) int64, the piece at which each word begins.
+        word_mask: (B, W) bool.
+        target: (B, W) int64 gold tags, or (B, W, T) float32 marginals of a teacher.
+    """
 
     inputs: Batch
     word_index: Tensor
     word_mask: Tensor
-    tags: Tensor
+    target: Tensor
+
+    def words(self, emissions: Tensor) -> Tensor:
+        """Emissions (B, L, T) of pieces to those of words, (B, W, T)."""
+        return emissions.gather(1, self.word_index[..., None].expand(-1, -1, emissions.shape[2]))
+
+    def to(self, device: torch.device) -> TrainingBatch:
+        """The same on a device."""
+        rest = (self.word_index, self.word_mask, self.target)
+        return TrainingBatch(Batch(*(tensor.to(device) for tensor in self.inputs)), *(tensor.to(device) for tensor in rest))
 
 
 def collate(chosen: Sequence[Example], encoder: Encoder, picture_dropout: float, chance: random.Random) -> TrainingBatch:
-    """A batch of examples; each loses its pictures with probability `picture_dropout`."""
+    """A batch of examples of one kind; each loses its pictures with probability `picture_dropout`."""
     windows = [example.window for example in chosen]
     sights = [() if chance.random() < picture_dropout else example.sights for example in chosen]
     index, mask = word_index(windows)
-    tags = torch.zeros_like(index)
+    taught = chosen[0].target.ndim == 2
+    target = np.zeros((*index.shape, *chosen[0].target.shape[1:]), np.float32 if taught else np.int64)
     for row, example in enumerate(chosen):
-        tags[row, : len(example.tags)] = torch.tensor(example.tags)
-    return TrainingBatch(encoder.batch(windows, sights), index, mask, tags)
+        target[row, : len(example.target)] = example.target
+    return TrainingBatch(encoder.batch(windows, sights), index, mask, torch.from_numpy(target))
 
 
-def shuffled_batches(data: Sequence[Example], batch_size: int, seed: int) -> Iterator[list[Example]]:
+def shuffled_batches(data: Sequence[Example], batch_size: int, chance: random.Random) -> list[list[Example]]:
     """One epoch in random order; pools of 16 batches are sorted by length, which saves a third of the padding."""
-    chance = random.Random(seed)
     order = list(data)
     chance.shuffle(order)
     batches = []
@@ -80,4 +109,4 @@ def shuffled_batches(data: Sequence[Example], batch_size: int, seed: int) -> Ite
         pool = sorted(order[start : start + 16 * batch_size], key=lambda example: len(example.window.pieces))
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     chance.shuffle(batches)
-    yield from batches
+    return batches

@@ -21,7 +21,7 @@ def copy(tmp_path: Path) -> Path:
 
 def test_saved_again_it_is_the_same_model(tmp_path: Path) -> None:
     first = load_bundle(PRETRAINED / "default")
-    save_bundle(tmp_path / "again", first.settings, first.tagger, first.tokenizer, first.table, "a card")
+    save_bundle(tmp_path / "again", first.settings, first.tagger, first.tokenizer, first.table)
     second = load_bundle(tmp_path / "again")
     assert second.settings == first.settings
     for (name, one), two in zip(first.tagger.state_dict().items(), second.tagger.state_dict().values(), strict=True):
@@ -36,7 +36,7 @@ def test_quantisation_is_within_half_a_step_of_each_row(tmp_path: Path) -> None:
     torch.manual_seed(0)
     with torch.no_grad():
         bundle.tagger.combine.weight.normal_()
-    save_bundle(tmp_path / "b", bundle.settings, bundle.tagger, bundle.tokenizer, bundle.table, "")
+    save_bundle(tmp_path / "b", bundle.settings, bundle.tagger, bundle.tokenizer, bundle.table)
     weight, stored = bundle.tagger.combine.weight, load_bundle(tmp_path / "b").tagger.combine.weight
     step = weight.abs().amax(1, keepdim=True) / 127
     assert ((weight - stored).abs() <= 0.5001 * step).all()

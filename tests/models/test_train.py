@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +24,7 @@ from models.loading import ModelOptions, load_annotator, load_looker
 from models.train import main
 from models.training.conll import read_conll, text_of
 from models.vision.pictures import Limits
+from tests.conftest import ROOT
 
 PEOPLE, PLACES, REST = ["anna", "bob", "carla", "dan"], ["paris", "rome", "oslo", "lima"], ["loves", "sees", "in", "and", "the", "again"]
 
@@ -78,30 +84,62 @@ def test_a_bundle_with_its_own_backbone_learns_and_reads_pictures(material: Path
         assert all(e.evidence[0].image == "0.jpg" and e.evidence[0].weight == pytest.approx(1, abs=1e-4) for e in entities)
     card = (material / "bundle" / "README.md").read_text()
     assert "--backbone" in card
-    assert json.loads(card.split("```\n")[1].splitlines()[-1])["epoch"] == 4
+    assert "| 100.00 | 100.00 |" in card
+    curves = list(csv.DictReader((material / "bundle" / "curves.csv").open()))
+    assert [row["epoch"] for row in curves] == ["1", "2", "3", "4"]
+    assert sorted(path.name for path in (material / "bundle").iterdir()) == [
+        *("README.md", "augmentation.txt", "backbone", "config.json", "curves.csv", "curves.png", "model.safetensors", "tokenizer")
+    ]
 
 
-def test_the_same_seed_gives_the_same_bundle_also_from_the_cache(material: Path) -> None:
-    assert main(command(material, "--epochs=1")) == 0
-    first = load_bundle(material / "bundle")
-    assert first.settings.backbone is None
-    assert main(command(material, "--epochs=1")) == 0
-    second = load_bundle(material / "bundle")
-    for (name, one), two in zip(first.tagger.state_dict().items(), second.tagger.state_dict().values(), strict=True):
-        assert torch.equal(one, two), name
+def test_killed_at_any_moment_it_goes_on_to_the_same_bundle(material: Path) -> None:
+    arguments = [sys.executable, "-m", "models.train", *command(material, f"--images={material}/pictures", "--epochs=3")]
+    assert main(arguments[3:]) == 0
+    whole = (material / "bundle" / "model.safetensors").read_bytes()
+    shutil.rmtree(material / "bundle")
+    state = material / "bundle" / "checkpoint" / "state.pt"
+    for _ in range(2):
+        before = state.stat().st_mtime_ns if state.exists() else None
+        process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL)
+        while process.poll() is None and (not state.exists() or state.stat().st_mtime_ns == before):
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+    assert main(arguments[3:]) == 0
+    assert (material / "bundle" / "model.safetensors").read_bytes() == whole
 
 
-def test_orphans_are_repaired_and_counted_and_other_is_misc(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("IMGID:7\na\tI-PER\nb\tI-PER\nc\tI-OTHER\nd\tO\n\nIMGID:8\ne\tB-LOC\n")
-    posts, repaired = read_conll(path, TYPES)
-    assert [post.image for post in posts] == ["7", "8"]
-    assert posts[0].spans == ((0, 1, TYPES.index("PER")), (2, 2, TYPES.index("MISC")))
-    assert repaired == {"orphan_inside": 2}
+def test_another_command_does_not_go_on(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (material / "bundle" / "checkpoint").mkdir(parents=True)
+    (material / "bundle" / "checkpoint" / "identity.txt").write_text("other")
+    assert main(command(material)) == 2
+    assert "another command" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("line", "words"), [("token", "token<TAB>tag"), ("token\tB-DOG", "B-DOG"), ("token\tX", "'X'")])
-def test_a_bad_line_is_named(tmp_path: Path, line: str, words: str) -> None:
-    (tmp_path / "a.txt").write_text(f"good\tO\n{line}\n")
-    with pytest.raises(ValueError, match=r"a\.txt:2: .*" + words):
-        read_conll(tmp_path / "a.txt", TYPES)
+def test_a_folder_with_something_in_it_is_left_alone(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(material, f"--output={material}/data")) == 2
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_a_student_learns_from_raw_posts_what_its_labels_do_not_say(material: Path) -> None:
+    """The student's own labels know no persons; the teacher's marginals do."""
+    assert main(command(material)) == 0
+    (material / "poor").mkdir()
+    (material / "poor" / "train.txt").write_text(tweets(16, 3).replace("B-PER", "O"))
+    (material / "poor" / "valid.txt").write_text(tweets(20, 2))
+    chance = random.Random(4)
+    parts = [[name.title() for name in PEOPLE], REST, [name.title() for name in PLACES], REST, ["!"]]
+    texts = {" ".join(chance.choice(part) for part in parts) for _ in range(500)}
+    (material / "raw.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in sorted(texts)))
+    teacher = [f"--teacher={material}/bundle", f"--unlabelled={material}/raw.jsonl", "--unlabelled_posts=80", "--epochs=4"]
+    alone = command(material, f"--data={material}/poor", f"--output={material}/alone", "--epochs=3")
+    assert main(alone) == 0
+    assert main([*alone, f"--output={material}/student", *teacher]) == 0
+    posts, _ = read_conll(material / "data" / "valid.txt", TYPES)
+    first_is_person = {}
+    for name in ("alone", "student"):
+        annotator = load_annotator(ModelOptions(model=str(material / name), detector=None))
+        marginals = annotator.marginals([(text_of(post)[0], []) for post in posts])
+        first_is_person[name] = sum(of_post[0, 1] for of_post in marginals) / len(posts)
+    assert first_is_person["alone"] < 0.3
+    assert first_is_person["student"] > 0.5

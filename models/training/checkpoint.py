@@ -1,0 +1,50 @@
+"""The state of a training run on disk, so that one that was killed goes on to the same result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FOLDER = "checkpoint"
+
+
+class Checkpoint:
+    """Keeps one state in a folder beside what is trained; a state replaces the one before it whole.
+
+    Args:
+        output: folder of the finished model.
+        identity: of the run; a state is only taken up by the run that wrote it.
+
+    Raises:
+        ValueError: the folder holds something else, or the state of another run.
+    """
+
+    def __init__(self, output: Path, identity: str) -> None:
+        self.folder = output / FOLDER
+        self._identity = identity
+        if output.exists() and any(output.iterdir()) and not self.folder.exists():
+            raise ValueError(f"--output {output} is not empty: give another folder, or delete it first")
+        written = self.folder / "identity.txt"
+        if written.exists() and written.read_text(encoding="utf-8") != identity:
+            raise ValueError(f"{self.folder} is of another command or other data: repeat that command to go on, or delete the folder")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        written.write_text(identity, encoding="utf-8")
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a state: tensors, numbers, strings, lists and dictionaries."""
+        partial = self.folder / "state.partial"
+        torch.save(state, partial)
+        os.replace(partial, self.folder / "state.pt")
+
+    def load(self) -> dict[str, Any] | None:
+        """The last state, or None."""
+        path = self.folder / "state.pt"
+        return torch.load(path, weights_only=True) if path.exists() else None
+
+    def remove(self) -> None:
+        """Delete it, once what was trained is written."""
+        shutil.rmtree(self.folder)

@@ -1,0 +1,30 @@
+"""Curves of a training run, as a table and as a plot."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def write_curves(folder: Path, history: Sequence[dict[str, Any]]) -> None:
+    """Write `curves.csv`, a row an epoch, and `curves.png`, loss and valid F1 over epochs."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    with (folder / "curves.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.DictWriter(file, fieldnames=list(history[0]))
+        rows.writeheader()
+        rows.writerows(history)
+    epochs = [record["epoch"] for record in history]
+    figure, left = pyplot.subplots(figsize=(5, 3), layout="constrained")
+    left.plot(epochs, [record["loss"] for record in history], color="tab:gray")
+    left.set(xlabel="epoch", ylabel="training loss (gray)")
+    right = left.twinx()
+    right.plot(epochs, [record["valid_f1"] for record in history], color="tab:blue", marker="o")
+    right.set_ylabel("valid F1 (blue)")
+    figure.savefig(folder / "curves.png", dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,192 @@
+"""The training loop: steps, valid scores, the best epoch kept, and a state to go on from."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from models.encoding import Encoder
+from models.labels import spans_of
+from models.tagger import Tagger
+from models.training.checkpoint import Checkpoint
+from models.training.examples import Example, collate, shuffled_batches
+from models.training.losses import loss_of
+from models.training.recipe import Recipe
+
+SAVE_EVERY_S = 300.0
+WARM_UP = 0.1
+LAYER = re.compile(r"\.(?:layers?|h|blocks?)\.(\d+)\.")
+
+
+class Training:
+    """One run over labelled examples and, where there is a teacher, its examples beside them.
+
+    Args:
+        tagger: trained in place.
+        encoder: of its texts and pictures.
+        data: labelled examples.
+        taught: for each epoch, examples with marginals of a teacher; or empty.
+        valid: labelled examples that choose the epoch.
+        recipe: how to train.
+        device: of the tagger.
+    """
+
+    def __init__(
+        self,
+        tagger: Tagger,
+        encoder: Encoder,
+        data: Sequence[Example],
+        taught: Sequence[Sequence[Example]],
+        valid: Sequence[Example],
+        recipe: Recipe,
+        device: torch.device,
+    ) -> None:
+        self._tagger, self._encoder, self._data, self._taught, self._valid = tagger, encoder, data, taught, valid
+        self._recipe, self._device = recipe, device
+        if recipe.freeze_encoder:
+            tagger.encoder.requires_grad_(False)
+        self._optimizer = torch.optim.AdamW(parameter_groups(tagger, recipe))
+        steps = sum(-(-len(self._batches(epoch)) // recipe.accumulate) for epoch in range(recipe.epochs))
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, schedule(steps))
+        self._average = AveragedModel(tagger, avg_fn=running_average(recipe.average))
+        self._epoch, self._next, self._loss = 0, 0, 0.0
+        self._best: dict[str, Tensor] = {}
+        self.history: list[dict[str, Any]] = []
+
+    def run(self, checkpoint: Checkpoint, save_every_s: float = SAVE_EVERY_S) -> None:
+        """Train to the end, from the checkpoint's state if it has one; leave the best epoch's weights in the tagger."""
+        if (state := checkpoint.load()) is not None:
+            self._restore(state)
+        saved = time.monotonic()
+        while self._epoch < self._recipe.epochs and not self._stops_early():
+            batches = self._batches(self._epoch)
+            title = f"epoch {self._epoch + 1}/{self._recipe.epochs}"
+            for index in tqdm(range(self._next, len(batches)), desc=title, initial=self._next, total=len(batches), disable=None):
+                self._step(batches[index], index, last=index + 1 == len(batches))
+                self._next = index + 1
+                if time.monotonic() - saved > save_every_s and self._next % self._recipe.accumulate == 0:
+                    checkpoint.save(self._state())
+                    saved = time.monotonic()
+            self._end_epoch(len(batches))
+            checkpoint.save(self._state())
+            saved = time.monotonic()
+        self._tagger.load_state_dict(self._best)
+        self._tagger.eval()
+
+    def _batches(self, epoch: int) -> list[list[Example]]:
+        chance = random.Random(f"{self._recipe.seed} {epoch}")
+        batches = shuffled_batches(self._data, self._recipe.batch_size, chance)
+        if self._taught:
+            batches += shuffled_batches(self._taught[epoch], self._recipe.batch_size, chance)
+            chance.shuffle(batches)
+        return batches
+
+    def _step(self, chosen: list[Example], index: int, last: bool) -> None:
+        recipe = self._recipe
+        if index % recipe.accumulate == 0:
+            self._tagger.train()
+            if recipe.freeze_encoder:
+                self._tagger.encoder.eval()
+        chance = random.Random(f"{recipe.seed} {self._epoch} {index}")
+        torch.manual_seed(chance.getrandbits(63))
+        batch = collate(chosen, self._encoder, recipe.picture_dropout, chance).to(self._device)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            loss = loss_of(self._tagger, batch)
+        (loss / recipe.accumulate).backward()
+        self._loss += loss.item()
+        if (index + 1) % recipe.accumulate == 0 or last:
+            nn.utils.clip_grad_norm_(self._tagger.parameters(), 1.0)
+            self._optimizer.step()
+            self._schedule.step()
+            self._optimizer.zero_grad()
+            self._average.update_parameters(self._tagger)
+
+    def _end_epoch(self, batches: int) -> None:
+        averaged: Tagger = self._average.module  # type: ignore[assignment]
+        f1 = span_f1(averaged, self._valid, self._encoder, self._device)
+        if f1 >= max((record["valid_f1"] for record in self.history), default=-1.0):
+            self._best = {name: tensor.detach().clone() for name, tensor in averaged.state_dict().items()}
+        self._epoch, self._next = self._epoch + 1, 0
+        lr = max(group["lr"] for group in self._optimizer.param_groups)
+        self.history.append({"epoch": self._epoch, "loss": self._loss / batches, "valid_f1": f1, "lr": lr})
+        print(json.dumps({name: round(value, 6) for name, value in self.history[-1].items()}), file=sys.stderr, flush=True)
+        self._loss = 0.0
+
+    def _stops_early(self) -> bool:
+        scores = [record["valid_f1"] for record in self.history]
+        return bool(self._recipe.patience and scores) and len(scores) - 1 - scores.index(max(scores)) >= self._recipe.patience
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "tagger": self._tagger.state_dict(),
+            "average": self._average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "best": self._best,
+            "place": (self._epoch, self._next, self._loss),
+            "history": self.history,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._tagger.load_state_dict(state["tagger"])
+        self._average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._best, self.history = state["best"], state["history"]
+        self._epoch, self._next, self._loss = state["place"]
+
+
+def parameter_groups(tagger: Tagger, recipe: Recipe) -> list[dict[str, Any]]:
+    """Trained parameters by learning rate and decay; the encoder's rates fall by `layer_decay` from its last layer down."""
+    layers = tagger.encoder.config.num_hidden_layers
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in tagger.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        lr = recipe.head_lr
+        if name.startswith("encoder."):
+            layer = LAYER.search(name)
+            lr = recipe.lr * recipe.layer_decay ** (layers - (int(layer[1]) + 1 if layer else 0))
+        groups.setdefault((lr, 0.0 if parameter.dim() < 2 else 0.01), []).append(parameter)
+    return [{"params": parameters, "lr": lr, "weight_decay": decay} for (lr, decay), parameters in groups.items()]
+
+
+def schedule(steps: int) -> Callable[[int], float]:
+    """Factor of the learning rate at a step: up in a line over the first tenth, down in a line to 0, never below."""
+    warm_up = max(1, round(WARM_UP * steps))
+    return lambda step: min((step + 1) / warm_up, max(0.0, (steps - step) / max(1, steps - warm_up)))
+
+
+def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Exponential running average of weights whose memory grows with the steps made, up to `decay`."""
+
+    def update(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        return torch.lerp(average, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+
+    return update
+
+
+@torch.inference_mode()
+def span_f1(tagger: Tagger, data: Sequence[Example], encoder: Encoder, device: torch.device, pictures: bool = True) -> float:
+    """Micro F1 of exact spans over words, for choosing among epochs; `models.evaluate` gives the scores to report."""
+    tagger.eval()
+    right = predicted = gold = 0
+    ordered = sorted(data, key=lambda example: len(example.window.pieces))
+    for start in range(0, len(ordered), 64):
+        chosen = ordered[start : start + 64]
+        batch = collate(chosen, encoder, 0.0 if pictures else 1.0, random.Random(0)).to(device)
+        paths = tagger.crf.decode(batch.words(tagger(batch.inputs).emissions), batch.word_mask).tolist()
+        for example, path in zip(chosen, paths, strict=True):
+            found, wanted = set(spans_of(path[: len(example.target)])), set(spans_of(example.target.tolist()))
+            right, predicted, gold = right + len(found & wanted), predicted + len(found), gold + len(wanted)
+    return 2 * right / max(predicted + gold, 1)

@@ -1,0 +1,45 @@
+"""Texts of unlabelled posts, one at a time, from whatever holds them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import msgspec
+
+
+def read_texts(path: Path) -> Iterator[str]:
+    """Texts of a file, told apart by its extension, compressed (`.gz`, `.bz2`, `.zst`) or not.
+
+    `.jsonl`: objects with `text`. `.tsv`: the last column. Anything else: a text a line. Lines without text are skipped.
+
+    Raises:
+        ValueError: a line of `.jsonl` that is no object with a string `text`; names file and line.
+    """
+    kind = [suffix for suffix in path.suffixes if suffix in (".jsonl", ".tsv")]
+    with fsspec.open(str(path), "rt", compression="infer", encoding="utf-8", errors="replace", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            text = line.strip("\r\n")
+            if kind == [".jsonl"] and text:
+                try:
+                    text = msgspec.json.decode(text, type=_Post).text
+                except msgspec.MsgspecError as error:
+                    raise ValueError(f"{path}:{number}: no JSON object with a string 'text': {error}") from error
+            elif kind == [".tsv"]:
+                text = text.rpartition("\t")[2]
+            if text.strip():
+                yield text
+
+
+def sample_texts(paths: list[Path], count: int, seed: int) -> list[str]:
+    """`count` different texts drawn from all files, in random order. Raises ValueError where there are fewer."""
+    texts = sorted({text for path in paths for text in read_texts(path)})
+    if len(texts) < count:
+        raise ValueError(f"{count} unlabelled posts are asked for, {', '.join(map(str, paths))} hold {len(texts)}")
+    return random.Random(seed).sample(texts, count)
+
+
+class _Post(msgspec.Struct):
+    text: str

@@ -1,0 +1,53 @@
+"""What trained models say of raw posts, for a student to learn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from models.annotate import Annotator
+from models.bundle import load_bundle
+from models.words import split_words
+
+AT_A_TIME = 512
+
+
+def ask_teachers(
+    texts: Sequence[str], teachers: Sequence[Path], types: tuple[str, ...], device: str, threads: int, answers: Path
+) -> list[np.ndarray]:
+    """Marginals of each word of each text, mean over the teachers: (W, T) float16 of each text.
+
+    Args:
+        texts: raw posts.
+        teachers: folders of bundles.
+        types: entity types of the student.
+        device: of the teachers.
+        threads: of the teachers, on a CPU.
+        answers: file that keeps what they said; where it exists they are not asked again.
+
+    Raises:
+        ValueError: a teacher knows other entity types than the student.
+    """
+    if not answers.exists():
+        said = np.stack([_ask(texts, folder, types, device, threads) for folder in teachers]).mean(0).astype(np.float16)
+        partial = answers.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.save(file, said)
+        os.replace(partial, answers)
+    ends = np.cumsum([len(split_words(text)) for text in texts])
+    return np.split(np.load(answers), ends[:-1])
+
+
+def _ask(texts: Sequence[str], folder: Path, types: tuple[str, ...], device: str, threads: int) -> np.ndarray:
+    bundle = load_bundle(folder)
+    if bundle.tagger.config.types != types:
+        raise ValueError(f"--teacher {folder} knows {', '.join(bundle.tagger.config.types)}, the student {', '.join(types)}")
+    annotator = Annotator(bundle, (), None, device, threads=threads)
+    said = []
+    for start in tqdm(range(0, len(texts), AT_A_TIME), desc=f"teacher {bundle.settings.name}", disable=None):
+        said += annotator.marginals([(text, ()) for text in texts[start : start + AT_A_TIME]])
+    return np.concatenate(said)
