@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from pipeline.options import RunOptions
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+SHOWN = 10
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit status. Mistakes of the user cost one sentence, never a traceback."""
     started = time.time()
-    _quiet()
+    quiet()
     from pipeline.options import UsageError, parse  # Beam talks while it is imported
 
     try:
@@ -31,56 +33,60 @@ def main(argv: Sequence[str]) -> int:
         print(f"postner: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
-        print("postner: interrupted; the files that are there are whole, run again with --overwrite", file=sys.stderr)
+        print("postner: interrupted; the files that are there are whole, run again with --resume to go on", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
 def _run(options: RunOptions, beam_options: PipelineOptions, started: float) -> int:
-    import apache_beam as beam
-
-    from pipeline import output, report
+    from pipeline import output, record, report
+    from pipeline.account import account
     from pipeline.checks import check
-    from pipeline.graph import build
-    from pipeline.progress import Progress, counts_of
-    from transforms.counters import LIVE
+    from pipeline.inputs import count_lines
+    from pipeline.work import Job, do
+    from transforms.read_posts import Share
 
     checked = check(options)
-    output.prepare(options.output, options.overwrite)
-    startup_seconds = time.time() - started
-    LIVE.clear()
-    pipeline = beam.Pipeline(options=beam_options)
-    build(pipeline, options, checked.posts, checked.shards)
+    told = record.begin(options, checked, output.prepare(options))
     try:
-        with Progress(LIVE.snapshot):
-            result = pipeline.run()
-        with Progress(lambda: counts_of(result)):
-            result.wait_until_finish()
+        record.save(options.output, told, report.about(options, checked, started))
+        startup_seconds = time.time() - started
+        share = Share(output.done_slices(options.output))
+        counters = do(Job(options, beam_options, pending, checked.shards, share)) if (pending := told.pending()) else Counter()
         output.complete(options.output)
-        summary = report.summarise(options, checked, counts_of(result), started, startup_seconds)
-        report.save(summary, options.output)
+        lines_of = {
+            name: count_lines(name, options.max_line_bytes) if file.lines is None else file.lines for name, file in told.posts.items()
+        }
+        counted = account(options.output, lines_of)
+        summary = report.summarise(options, checked, counted, counters, started, startup_seconds)
+        record.save(options.output, told.with_lines(counted.whole), summary)
     except Exception as error:  # Beam wraps whatever happened in a worker
-        cause = _cause(error)
+        cause = cause_of(error)
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
         log = output.keep_log(options.output, traceback.format_exc())
-        print(f"postner: failed: {type(cause).__name__}: {' '.join(str(cause).split())[:500]} (details: {log})", file=sys.stderr)
+        print(
+            f"postner: failed: {type(cause).__name__}: {' '.join(str(cause).split())[:500]} (details: {log}); "
+            "what is there is whole: run again with --resume to go on",
+            file=sys.stderr,
+        )
         return EXIT_FAILED
     print(report.table(summary))
-    lost = report.unaccounted(summary)
-    if lost:
-        print(f"postner: lines do not add up in {', '.join(lost)}", file=sys.stderr)
+    for problem in counted.problems[:SHOWN]:
+        print(f"postner: {problem}", file=sys.stderr)
+    if counted.problems:
+        print(f"postner: {len(counted.problems)} problems: run again with --resume to do what is missing", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
 
 
-def _cause(error: BaseException) -> BaseException:
+def cause_of(error: BaseException) -> BaseException:
     """The first exception of a chain."""
-    while earlier := error.__cause__ or error.__context__:
+    while earlier := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
         error = earlier
     return error
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Keep libraries from talking over the progress line, and from looking for a network that they do not need."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

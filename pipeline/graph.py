@@ -8,12 +8,12 @@ import apache_beam as beam
 
 from pipeline.options import RunOptions
 from transforms.locate_images import REJECTS, LocateImages
-from transforms.read_posts import ReadPosts
+from transforms.read_posts import ReadPosts, Share
 from transforms.run_models import AnnotateSlices
 from transforms.write import WriteShardRejects, WriteSlices
 
 
-def build(pipeline: beam.Pipeline, options: RunOptions, posts: Sequence[str], shards: Sequence[str]) -> None:
+def build(pipeline: beam.Pipeline, options: RunOptions, posts: Sequence[str], shards: Sequence[str], share: Share) -> None:
     """Wire `read posts` and `index shards` -> join -> look -> tag -> write.
 
     Args:
@@ -21,9 +21,11 @@ def build(pipeline: beam.Pipeline, options: RunOptions, posts: Sequence[str], sh
         options: of the run.
         posts: addresses of the posts files.
         shards: addresses of the image shards.
+        share: the slices of the posts files that are to be annotated.
     """
-    read = pipeline | "ReadPosts" >> ReadPosts(posts, options.max_line_bytes)
+    read = pipeline | "ReadPosts" >> ReadPosts(posts, options.max_line_bytes, share)
     located = read | "LocateImages" >> LocateImages(shards)
     annotated = located["slices"] | "Annotate" >> AnnotateSlices(options.models, options.limits)
     annotated | "Write" >> WriteSlices(options.output)
-    located[REJECTS] | "WriteShardRejects" >> WriteShardRejects(options.output)
+    if share.part == 0:
+        located[REJECTS] | "WriteShardRejects" >> WriteShardRejects(options.output)

@@ -24,8 +24,11 @@ keys of members of the image shards (tar, zip, or a folder). Paths may be local 
 
 EPILOG = """\
 All other options are Beam's and go to it unchanged, such as --runner=FlinkRunner; without --runner the work runs here,
-in one process. Exit status: 0 done, 1 failed, 2 a mistake in the command, told in one sentence.
+in one process or in --local_workers. Exit status: 0 done, 1 failed, 2 a mistake in the command, told in one sentence.
 """
+
+
+LOCAL_RUNNER = "FnApiRunner"
 
 
 class UsageError(ValueError):
@@ -41,20 +44,25 @@ class RunOptions:
         images: glob of tar or zip shards, or a folder of pictures; None where the posts have none.
         output: folder of the output.
         overwrite: whether what is in the output folder is replaced.
+        resume: whether what is missing in the output folder is added to it.
+        local_workers: processes on this machine that share the work.
         model: folder or address of the model bundle.
         detector: what to detect objects with, None for nothing.
         device: of the models: `auto`, `cpu`, `cuda`.
         batch_size: pictures, or windows of text, per call of a model.
-        threads: of the models' arithmetic.
+        threads: of the models' arithmetic, of all workers together; 0 for one per core.
         max_line_bytes: longer lines of the input become rejects.
         max_image_bytes: larger pictures are reported as `too_large` and not decoded.
         max_image_pixels: the same by pixels, from the picture's header.
+        decode_timeout_s: a picture that takes longer to decode is given up, as `corrupt`.
     """
 
     posts: str
     output: str
     images: str | None = None
     overwrite: bool = False
+    resume: bool = False
+    local_workers: int = 1
     model: str = str(PRETRAINED / "default")
     detector: str | None = str(PRETRAINED / "detector")
     device: str = "auto"
@@ -63,6 +71,7 @@ class RunOptions:
     max_line_bytes: int = 10 * 2**20
     max_image_bytes: int = Limits.max_image_bytes
     max_image_pixels: int = Limits.max_image_pixels
+    decode_timeout_s: float = Limits.decode_timeout_s
 
     @property
     def models(self) -> ModelOptions:
@@ -72,12 +81,13 @@ class RunOptions:
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        return ModelOptions(self.model, self.detector, device, self.batch_size, self.threads or usable_cores())
+        threads = (self.threads or usable_cores()) // self.local_workers
+        return ModelOptions(self.model, self.detector, device, self.batch_size, max(1, threads))
 
     @property
     def limits(self) -> Limits:
         """The part that decoding needs."""
-        return Limits(self.max_image_bytes, self.max_image_pixels)
+        return Limits(self.max_image_bytes, self.max_image_pixels, self.decode_timeout_s)
 
 
 def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOptions]:
@@ -95,7 +105,18 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOpt
             raise UsageError(f"--{name} must be at least 1, not {values[name]}")
     if values["threads"] < 0:
         raise UsageError(f"--threads must be 0 (all cores) or more, not {values['threads']}")
-    return RunOptions(**values), _beam_options(rest)
+    if not values["decode_timeout_s"] > 0:
+        raise UsageError(f"--decode_timeout_s must be more than 0, not {values['decode_timeout_s']}")
+    if values["overwrite"] and values["resume"]:
+        raise UsageError("--overwrite and --resume: one begins anew, the other goes on; give one of them")
+    if not 1 <= values["local_workers"] <= usable_cores():
+        raise UsageError(f"--local_workers must be from 1 to the {usable_cores()} cores of this machine, not {values['local_workers']}")
+    values["output"] = values["output"].rstrip("/") or "/"
+    beam_options = _beam_options(rest)
+    runner = beam_options.view_as(pipeline_options.StandardOptions).runner
+    if values["local_workers"] > 1 and runner != LOCAL_RUNNER:
+        raise UsageError(f"--local_workers={values['local_workers']} is for runs on this machine, {runner} has its own: leave it out")
+    return RunOptions(**values), beam_options
 
 
 class _Parser(argparse.ArgumentParser):
@@ -111,8 +132,18 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--posts", required=True, metavar="GLOB", help="JSONL files of posts: a path, a glob or a folder")
     add("--images", metavar="GLOB", help="image shards (.tar, .zip) or a folder of pictures; leave out if the posts have none")
-    add("--output", required=True, metavar="DIR", help="where to write annotations/, rejects/ and run.json; must be empty or new")
+    add(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="where to write annotations/, rejects/ and run.json; new or empty, or see the next two",
+    )
     add("--overwrite", action="store_true", help="replace what an earlier run wrote to --output")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the run that wrote to --output: do what is missing, new input files too",
+    )
     add("--model", default=default["model"], metavar="DIR", help="model bundle (default: the shipped one)")
     add(
         "--detector",
@@ -129,6 +160,13 @@ def _parser() -> argparse.ArgumentParser:
         help="pictures, or texts, per model call; changes no result (default: 32)",
     )
     add("--threads", type=int, default=0, metavar="N", help="threads of the models (default: one per core)")
+    add(
+        "--local_workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes on this machine that share the work, each with its part of the threads (default: 1)",
+    )
     add("--max_line_bytes", type=int, default=default["max_line_bytes"], metavar="N", help="longer lines are rejected (default: 10 MiB)")
     add(
         "--max_image_bytes",
@@ -143,6 +181,13 @@ def _parser() -> argparse.ArgumentParser:
         default=default["max_image_pixels"],
         metavar="N",
         help="the same by width x height (default: 100 million)",
+    )
+    add(
+        "--decode_timeout_s",
+        type=float,
+        default=default["decode_timeout_s"],
+        metavar="S",
+        help="a picture that takes longer to decode is given up (default: 60)",
     )
     return parser
 
@@ -163,7 +208,8 @@ def _beam_options(argv: list[str]) -> pipeline_options.PipelineOptions:
     if local:
         if (known.direct_num_workers or 1) != 1:
             raise UsageError(
-                f"--direct_num_workers={known.direct_num_workers}: Beam's local runner loses data with more than one; leave it out"
+                f"--direct_num_workers={known.direct_num_workers}: Beam's local runner loses data with more than one; "
+                "give --local_workers instead"
             )
-        options.view_as(pipeline_options.StandardOptions).runner = "FnApiRunner"
+        options.view_as(pipeline_options.StandardOptions).runner = LOCAL_RUNNER
     return options

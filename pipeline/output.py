@@ -1,55 +1,90 @@
-"""The output folder: refused where it holds something, replaced on demand, complete and readable at the end."""
+"""The output folder: refused where it holds something, replaced or gone on with on demand, complete and readable at the end."""
 
 from __future__ import annotations
 
+import posixpath
 import tempfile
 
 import fsspec
 
-from pipeline.options import UsageError
+from pipeline.options import RunOptions, UsageError
+from pipeline.record import FILE, Record, load
 from transforms import schema
-from transforms.write import write_whole
+from transforms.write import PARTIAL, write_whole
 
 FOLDERS = {"annotations": schema.ANNOTATIONS, "rejects": schema.REJECTS}
-OURS = {*FOLDERS, "run.json", "error.log"}
+LOG = "error.log"
+OURS = {*FOLDERS, FILE, LOG}
 
 
-def prepare(output: str, overwrite: bool) -> None:
-    """Make sure that the run starts with nothing in the output folder.
+def prepare(options: RunOptions) -> Record | None:
+    """Make the output folder ready: new or emptied, or as an earlier run left it, whose record is returned.
 
     Raises:
-        UsageError: it holds something and `overwrite` is not given, or holds what no run wrote, or cannot be written.
+        UsageError: it holds something and neither `overwrite` nor `resume` is given, or holds what no run wrote, or
+            cannot be written, or holds no run that could be resumed.
     """
+    output = options.output
     filesystem, path = fsspec.core.url_to_fs(output)
+    before = None
     try:
-        _empty(filesystem, path, output, overwrite)
+        if filesystem.isfile(path):
+            raise UsageError(f"--output {output} is a file: give a folder that is new or empty")
+        found = names_in(output)
+        if options.resume and (FILE in found or done_slices(output)):
+            before, _ = load(output)
+            _remove_leftovers(output)
+        elif found:
+            _empty(output, found, options)
         for folder in FOLDERS:
-            filesystem.makedirs(f"{path.rstrip('/')}/{folder}", exist_ok=True)
+            filesystem.makedirs(f"{path}/{folder}", exist_ok=True)
     except OSError as error:
         raise UsageError(f"--output {output} cannot be written: {error}") from error
+    return before
 
 
-def _empty(filesystem: fsspec.AbstractFileSystem, path: str, output: str, overwrite: bool) -> None:
-    if filesystem.isfile(path):
-        raise UsageError(f"--output {output} is a file: give a folder that is new or empty")
-    if not filesystem.exists(path):
-        return
-    found = {entry.rstrip("/").rsplit("/", 1)[-1] for entry in filesystem.ls(path, detail=False)}
-    if not found:
-        return
-    if not overwrite:
-        raise UsageError(f"--output {output} is not empty: give a new folder, or --overwrite to replace what an earlier run wrote there")
-    if strangers := sorted(found - OURS):
+def names_in(folder: str) -> list[str]:
+    """Names of what lies in a folder, sorted; none if there is no such folder."""
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    filesystem.invalidate_cache()
+    try:
+        return sorted(posixpath.basename(entry.rstrip("/")) for entry in filesystem.ls(path, detail=False))
+    except FileNotFoundError:
+        return []
+
+
+def done_slices(output: str) -> frozenset[str]:
+    """Names of the slices whose output is there."""
+    return frozenset(name.removesuffix(".parquet") for name in names_in(f"{output}/annotations") if name.endswith(".parquet"))
+
+
+def _remove_leftovers(output: str) -> None:
+    """What a killed run was about to write, and the log of a failed one."""
+    for folder in (output, *(f"{output}/{name}" for name in FOLDERS)):
+        for name in names_in(folder):
+            if name.endswith(PARTIAL) or name == LOG:
+                filesystem, path = fsspec.core.url_to_fs(f"{folder}/{name}")
+                filesystem.rm(path)
+
+
+def _empty(output: str, found: list[str], options: RunOptions) -> None:
+    if not options.overwrite and not options.resume:
+        raise UsageError(
+            f"--output {output} is not empty: give a new folder, --resume to go on with what an earlier run wrote there, "
+            "or --overwrite to replace it"
+        )
+    strangers = [name for name in found if name not in OURS and not name.endswith(PARTIAL)]
+    if strangers:
         raise UsageError(f"--output {output} holds {strangers[0]!r}, which no run wrote: --overwrite only replaces output of earlier runs")
-    for name in found:
-        filesystem.rm(f"{path.rstrip('/')}/{name}", recursive=True)
+    for name in sorted(found, key=lambda name: name == FILE):  # run.json last: as long as it is there, the rest can be resumed
+        filesystem, path = fsspec.core.url_to_fs(f"{output}/{name}")
+        filesystem.rm(path, recursive=True)
 
 
 def complete(output: str) -> None:
     """Make both folders readable datasets also where nothing was written to them."""
     for folder, rows in FOLDERS.items():
-        filesystem, path = fsspec.core.url_to_fs(f"{output}/{folder}")
-        if not filesystem.glob(f"{path}/*.parquet"):
+        if not any(name.endswith(".parquet") for name in names_in(f"{output}/{folder}")):
             write_whole([], rows, f"{output}/{folder}/empty.parquet")
 
 
@@ -57,9 +92,9 @@ def keep_log(output: str, text: str) -> str:
     """Write `error.log` into the output folder or, where that is full, a temporary one; says where it is."""
     for folder in (output, tempfile.mkdtemp(prefix="postner-")):
         try:
-            with fsspec.open(f"{folder}/error.log", "w", encoding="utf-8") as file:
+            with fsspec.open(f"{folder}/{LOG}", "w", encoding="utf-8") as file:
                 file.write(text)
         except OSError:
             continue
-        return f"{folder}/error.log"
+        return f"{folder}/{LOG}"
     return "nowhere, no disk takes them"

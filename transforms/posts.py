@@ -6,7 +6,7 @@ import glob
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import fsspec
@@ -103,7 +103,7 @@ def _field(fields: dict[str, msgspec.Raw], name: str, kind: Any) -> Any:
     return None if raw is None else msgspec.json.decode(raw, type=kind)
 
 
-def read_slices(source: str, max_line_bytes: int) -> Iterator[Slice]:
+def read_slices(source: str, max_line_bytes: int, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Slice]:
     """Slices of one file, in order, in bounded memory.
 
     A compressed file that is damaged gives what can be read of it, and one reject of stage `shard`, which is no line.
@@ -111,6 +111,7 @@ def read_slices(source: str, max_line_bytes: int) -> Iterator[Slice]:
     Args:
         source: address of the file.
         max_line_bytes: longer lines become rejects and are skipped without being held.
+        wanted: tells by its name whether a slice is; of others the lines are counted, not parsed.
     """
     building = _Building(source, 1)
     broken: Reject | None = None
@@ -119,14 +120,13 @@ def read_slices(source: str, max_line_bytes: int) -> Iterator[Slice]:
             for line in read_lines(file, source, max_line_bytes):
                 building.add(line)
                 if building.is_full():
-                    yield building.slice()
+                    if wanted(building.name):
+                        yield building.slice()
                     building = building.following()
     except BROKEN_FILE as error:
         broken = Reject.cut("shard", "unreadable_posts", source, None, f"{type(error).__name__}: {error}")
-    if broken:
-        building.rejects.append(broken)
-    if building.lines or broken:
-        yield building.slice()
+    if (building.lines or broken) and wanted(building.name):
+        yield building.slice(broken)
 
 
 class _Building:
@@ -136,35 +136,42 @@ class _Building:
         self.source = source
         self.first_line = first_line
         self.target_lines = target_lines
-        self.lines = self.blanks = self.bytes = 0
-        self.posts: list[Post] = []
-        self.rejects: list[Reject] = []
+        self.lines: list[bytes] = []
+        self.bytes = 0
+
+    @property
+    def name(self) -> str:
+        stem = re.sub(r"[^A-Za-z0-9_-]", "_", self.source.rstrip("/").rsplit("/", 1)[-1].split(".")[0])[:60]
+        return f"{stem}-{hashlib.sha256(self.source.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-{self.first_line:09d}"
 
     def add(self, line: bytes) -> None:
-        number = self.first_line + self.lines
-        self.lines += 1
+        self.lines.append(line)
         self.bytes += len(line)
-        if isinstance(line, TooLong):
-            self.rejects.append(Reject.cut("post", "too_long", self.source, number, bytes(line)))
-            return
-        if number == 1:
-            line = line.removeprefix(_BOM)
-        if not line.strip():
-            self.blanks += 1
-        else:
-            parsed = parse_post(line, self.source, number)
-            if isinstance(parsed, Post):
-                self.posts.append(parsed)
-            else:
-                self.rejects.append(parsed)
 
     def is_full(self) -> bool:
-        return self.lines >= self.target_lines or self.bytes >= LARGEST_SLICE_BYTES
+        return len(self.lines) >= self.target_lines or self.bytes >= LARGEST_SLICE_BYTES
 
     def following(self) -> _Building:
-        return _Building(self.source, self.first_line + self.lines, min(2 * self.target_lines, LARGEST_SLICE_LINES))
+        return _Building(self.source, self.first_line + len(self.lines), min(2 * self.target_lines, LARGEST_SLICE_LINES))
 
-    def slice(self) -> Slice:
-        stem = re.sub(r"[^A-Za-z0-9_-]", "_", self.source.rstrip("/").rsplit("/", 1)[-1].split(".")[0])[:60]
-        name = f"{stem}-{hashlib.sha256(self.source.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-{self.first_line:09d}"
-        return Slice(name, self.source, self.first_line, self.lines, self.blanks, tuple(self.posts), tuple(self.rejects))
+    def slice(self, broken: Reject | None = None) -> Slice:
+        posts: list[Post] = []
+        rejects: list[Reject] = []
+        blanks = 0
+        for number, line in enumerate(self.lines, start=self.first_line):
+            if isinstance(line, TooLong):
+                rejects.append(Reject.cut("post", "too_long", self.source, number, bytes(line)))
+                continue
+            if number == 1:
+                line = line.removeprefix(_BOM)
+            if not line.strip():
+                blanks += 1
+                continue
+            parsed = parse_post(line, self.source, number)
+            if isinstance(parsed, Post):
+                posts.append(parsed)
+            else:
+                rejects.append(parsed)
+        if broken:
+            rejects.append(broken)
+        return Slice(self.name, self.source, self.first_line, len(self.lines), blanks, tuple(posts), tuple(rejects))

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import apache_beam as beam
 
 from transforms.counters import count
 from transforms.posts import read_slices
 from transforms.records import Slice
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which slices are to be read: those that are not done, and of these one part of several.
+
+    Attributes:
+        done: names of slices whose output is there.
+        part: index of the part, from 0.
+        parts: how many parts there are; each slice is in one of them.
+    """
+
+    done: frozenset[str] = frozenset()
+    part: int = 0
+    parts: int = 1
+
+    def holds(self, slice_name: str) -> bool:
+        """Whether the slice is to be read."""
+        mine = self.parts == 1 or int(hashlib.sha256(slice_name.encode()).hexdigest(), 16) % self.parts == self.part
+        return mine and slice_name not in self.done
 
 
 @beam.typehints.with_output_types(Slice)
@@ -18,19 +40,21 @@ class ReadPosts(beam.PTransform):
     Args:
         files: addresses, from `transforms.posts.find`.
         max_line_bytes: longer lines become rejects.
+        share: the slices that are to be read.
     """
 
-    def __init__(self, files: Sequence[str], max_line_bytes: int) -> None:
+    def __init__(self, files: Sequence[str], max_line_bytes: int, share: Share) -> None:
         super().__init__()
         self._files = list(files)
         self._max_line_bytes = max_line_bytes
+        self._share = share
 
     def expand(self, begin: beam.PCollection) -> beam.PCollection:
-        return begin | beam.Create(self._files) | beam.Reshuffle() | beam.FlatMap(_counted_slices, self._max_line_bytes)
+        return begin | beam.Create(self._files) | beam.Reshuffle() | beam.FlatMap(_counted_slices, self._max_line_bytes, self._share)
 
 
-def _counted_slices(file: str, max_line_bytes: int) -> Iterator[Slice]:
-    for piece in read_slices(file, max_line_bytes):
+def _counted_slices(file: str, max_line_bytes: int, share: Share) -> Iterator[Slice]:
+    for piece in read_slices(file, max_line_bytes, share.holds):
         count("lines", piece.lines)
         count("blanks", piece.blanks)
         count("posts", len(piece.posts))

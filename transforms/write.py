@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import posixpath
+import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
+from typing import IO
 
 import apache_beam as beam
 import fsspec
@@ -21,6 +25,9 @@ from transforms.records import Reject
 from transforms.tag import AnnotatedSlice
 
 ROW_GROUP_ROWS = 1024
+
+PARTIAL = ".partial"
+"""How the hidden names of files end that are being written."""
 
 
 class WriteSlices(beam.PTransform):
@@ -95,7 +102,15 @@ def write_rejects(rejects: Iterable[Reject], path: str) -> None:
 
 
 def write_whole(tables: Iterable[pa.Table], rows: pa.Schema, path: str) -> None:
-    """Write tables as one zstd Parquet file that a reader sees whole or not at all.
+    """Write tables as one zstd Parquet file that a reader sees whole or not at all."""
+    with whole_file(path) as file, pq.ParquetWriter(file, rows, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+
+
+@contextmanager
+def whole_file(path: str) -> Iterator[IO[bytes]]:
+    """A file to write that a reader sees whole or not at all.
 
     On a file system it is written under a hidden name, which readers of a folder skip, and renamed; an object store
     shows an object when it is closed, never before.
@@ -103,12 +118,14 @@ def write_whole(tables: Iterable[pa.Table], rows: pa.Schema, path: str) -> None:
     filesystem, name = fsspec.core.url_to_fs(path)
     folder, base = posixpath.split(name)
     is_local = isinstance(filesystem, LocalFileSystem)
-    written = f"{folder}/.{base}.partial" if is_local else name
+    written = f"{folder}/.{base}.{uuid.uuid4().hex}{PARTIAL}" if is_local else name  # attempts may overlap on a cluster
     filesystem.makedirs(folder, exist_ok=True)
     try:
-        with filesystem.open(written, "wb") as file, pq.ParquetWriter(file, rows, compression="zstd") as writer:
-            for table in tables:
-                writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        with filesystem.open(written, "wb") as file:
+            yield file
+            if is_local:
+                file.flush()
+                os.fsync(file.fileno())
         if is_local:
             filesystem.mv(written, name)
     except BaseException:

@@ -36,10 +36,12 @@ class Limits:
     Attributes:
         max_image_bytes: of the file.
         max_image_pixels: width times height, as the header says.
+        decode_timeout_s: seconds that decoding may take before the picture is given up.
     """
 
     max_image_bytes: int = 20 * 2**20
     max_image_pixels: int = 100_000_000
+    decode_timeout_s: float = 60.0
 
 
 class PictureError(ValueError):

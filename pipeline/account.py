@@ -1,0 +1,143 @@
+"""What an output folder holds, counted from its files alone, and whether it is all that the input had."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.output import names_in
+
+COSTS_A_ROW = ("post", "tag")
+
+
+@dataclass
+class _Source:
+    """What is there of one posts file: its slices as (first line, lines, rows, blanks, rejects, name)."""
+
+    slices: list[tuple[int, int, int, int, int, str]] = field(default_factory=list)
+
+    def total(self, column: int) -> int:
+        return sum(int(piece[column]) for piece in self.slices)
+
+    def counts(self) -> dict[str, int]:
+        return {"lines": self.total(1), "rows": self.total(2), "rejects": self.total(4), "blanks": self.total(3)}
+
+
+@dataclass
+class Account:
+    """Counts of an output folder.
+
+    Attributes:
+        entities: how many there are, by type.
+        images: the same by status.
+        rejects: the same by stage and reason.
+        sources: per posts file its `lines`, `rows`, `rejects` (those that cost a row) and `blanks`.
+        files: SHA-256 of every Parquet file, by its path in the folder.
+        problems: sentences about what does not add up.
+        whole: lines of the posts files that are wholly accounted for.
+    """
+
+    entities: Counter[str] = field(default_factory=Counter)
+    images: Counter[str] = field(default_factory=Counter)
+    rejects: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    sources: dict[str, dict[str, int]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    whole: dict[str, int] = field(default_factory=dict)
+
+    def total(self, name: str) -> int:
+        """Sum over the posts files of `lines`, `rows`, `rejects` or `blanks`."""
+        return sum(source[name] for source in self.sources.values())
+
+    @contextmanager
+    def reading(self, name: str, raw: Any) -> Iterator[None]:
+        """Note the hash of a file, and that it is a problem where it cannot be read."""
+        self.files[name] = hashlib.file_digest(raw, "sha256").hexdigest()
+        try:
+            yield
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            self.problems.append(f"{name} is no file that a run wrote: {' '.join(str(error).split())[:200]}")
+
+    def as_counts(self) -> dict[str, Any]:
+        """For `run.json`."""
+        return {
+            **{name: self.total(name) for name in ("lines", "rows", "blanks")},
+            "entities": dict(self.entities.most_common()),
+            "images": dict(self.images.most_common()),
+            "rejects": {stage: dict(reasons.most_common()) for stage, reasons in sorted(self.rejects.items())},
+            "sources": self.sources,
+            "files": self.files,
+        }
+
+
+def account(output: str, lines_of: dict[str, int]) -> Account:
+    """Count an output folder, one file at a time.
+
+    Args:
+        output: its address.
+        lines_of: how many lines each posts file has that was read.
+    """
+    told = Account()
+    costs: Counter[str] = Counter()  # lines of each slice that its rejects account for
+    sources: dict[str, _Source] = defaultdict(_Source)
+    for name, raw in parquet_files(output, "rejects"):
+        with told.reading(name, raw):
+            for batch in pq.ParquetFile(raw).iter_batches(columns=["stage", "reason"]):
+                for stage, reason in zip(batch["stage"].to_pylist(), batch["reason"].to_pylist(), strict=True):
+                    told.rejects[stage][reason] += 1
+                    costs[posixpath.basename(name)] += stage in COSTS_A_ROW
+    for name, raw in parquet_files(output, "annotations"):
+        with told.reading(name, raw):
+            file = pq.ParquetFile(raw)
+            for batch in file.iter_batches(columns=["entities", "images"]):
+                told.entities.update(pc.struct_field(batch["entities"].flatten(), "type").to_pylist())
+                told.images.update(pc.struct_field(batch["images"].flatten(), "status").to_pylist())
+            about = file.schema_arrow.metadata or {}
+            if file.metadata.num_rows or b"postner.source" in about:  # else it is there to make an empty folder a dataset
+                first, lines, blanks = (int(about[b"postner." + key]) for key in (b"first_line", b"lines", b"blanks"))
+                piece = (first, lines, file.metadata.num_rows, blanks, costs.pop(posixpath.basename(name), 0), name)
+                sources[about[b"postner.source"].decode("utf-8", "surrogateescape")].slices.append(piece)
+    told.problems += [f"rejects/{name} belongs to no slice of annotations" for name, lines in costs.items() if lines]
+    told.sources = {name: sources[name].counts() for name in sorted(lines_of.keys() | sources.keys())}
+    for name in told.sources:
+        found = list(_problems(name, sources[name], lines_of.get(name)))
+        told.problems += found
+        if not found:
+            told.whole[name] = lines_of[name]
+    return told
+
+
+def parquet_files(output: str, folder: str) -> Iterator[tuple[str, Any]]:
+    """The Parquet files of one folder of an output, open, under their paths in the output."""
+    for name in names_in(f"{output}/{folder}"):
+        if name.endswith(".parquet"):
+            with fsspec.open(f"{output}/{folder}/{name}", "rb") as file:
+                yield f"{folder}/{name}", file
+
+
+def _problems(name: str, source: _Source, lines: int | None) -> Iterator[str]:
+    """What is wrong with the account of one posts file."""
+    slices = sorted(source.slices)
+    for _, of_slice, rows, blanks, rejects, file in slices:
+        if of_slice != rows + rejects + blanks:
+            yield f"{file}: {of_slice} lines of {name}, but {rows} rows, {rejects} rejects and {blanks} blanks"
+    if slices and slices[0][0] != 1:
+        yield f"{name}: lines 1 to {slices[0][0] - 1} are in no slice"
+    for left, right in pairwise(slices):
+        if left[0] + left[1] != right[0]:
+            yield f"{name}: the slices at line {left[0]} ({left[1]} lines) and line {right[0]} do not join"
+    if lines is None:
+        yield f"{name}: has rows, but was not read by the run that run.json tells of"
+    elif source.total(1) != lines:
+        yield f"{name}: has {lines} lines, of which {source.total(1)} are accounted for"

@@ -1,0 +1,66 @@
+"""Whether an input file is still the one that an earlier run read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from transforms.lines import BROKEN_FILE, read_lines
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """What tells an input file from a changed one.
+
+    Attributes:
+        bytes: its size.
+        modified: when it was changed last, or what its store gives in place of that (ETag, generation).
+        sha256: of a local posts file; None of shards, which are too large to be read for it, and of files on stores.
+        lines: of a posts file whose every line is accounted for in the output, else None.
+    """
+
+    bytes: int
+    modified: str
+    sha256: str | None = None
+    lines: int | None = None
+
+    def is_same(self, now: InputFile) -> bool:
+        """Whether the content is the same, by SHA-256 where there is one; a copy of a posts file is."""
+        if self.sha256 and now.sha256:
+            return self.sha256 == now.sha256
+        return (self.bytes, self.modified) == (now.bytes, now.modified)
+
+
+def look_at(address: str, hashed: bool, before: InputFile | None = None) -> InputFile:
+    """The file as it is now.
+
+    Args:
+        address: of the file.
+        hashed: whether its content is read for a SHA-256, where it is local.
+        before: as an earlier run saw it; a file of the same size and time is not read again.
+    """
+    filesystem, path = fsspec.core.url_to_fs(address)
+    info = filesystem.info(path)
+    modified = next((str(info[name]) for name in ("ETag", "etag", "generation", "mtime", "LastModified", "created") if info.get(name)), "")
+    now = InputFile(info["size"] or 0, modified)
+    if not hashed or not isinstance(filesystem, LocalFileSystem):
+        return now
+    if before and before.sha256 and (before.bytes, before.modified) == (now.bytes, now.modified):
+        return InputFile(now.bytes, modified, before.sha256)
+    with filesystem.open(path, "rb") as file:
+        return InputFile(now.bytes, modified, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def count_lines(address: str, max_line_bytes: int) -> int:
+    """Lines of a posts file, read for nothing else; of a damaged file those before the damage."""
+    counted = 0
+    try:
+        with fsspec.open(address, "rb") as file:
+            for _ in read_lines(file, address, max_line_bytes):
+                counted += 1
+    except BROKEN_FILE:
+        pass
+    return counted

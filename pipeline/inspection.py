@@ -1,0 +1,84 @@
+"""What is wrong with an output folder: lines that are lost or doubled, rows that break the schema, files that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import record
+from pipeline.account import account, parquet_files
+from pipeline.inputs import count_lines, look_at
+from transforms import schema
+
+
+def inspect(output: str) -> list[str]:
+    """Sentences about what is wrong with an output folder; none if all is well.
+
+    Raises:
+        UsageError: it is no output of a run.
+    """
+    told, summary = record.load(output)
+    problems = [] if summary["state"] == "done" else [f"the run has not ended: repeat its command with --resume {output}"]
+    lines_of = {}
+    for name, file in told.posts.items():
+        filesystem, path = fsspec.core.url_to_fs(name)
+        if not filesystem.exists(path):
+            lines_of[name] = file.lines or 0
+        elif not file.is_same(look_at(name, True)):
+            problems.append(f"{name} was changed since it was read")
+            lines_of[name] = file.lines or 0
+        else:
+            lines_of[name] = count_lines(name, told.settings["max_line_bytes"])
+    counted = account(output, lines_of)
+    problems += counted.problems
+    for name in sorted(counted.files.keys() | summary.get("files", {}).keys()):
+        if counted.files.get(name) != summary.get("files", {}).get(name):
+            problems.append(f"{name}: SHA-256 is {counted.files.get(name)}, run.json says {summary.get('files', {}).get(name)}")
+    for folder, rows in (("annotations", schema.ANNOTATIONS), ("rejects", schema.REJECTS)):
+        for name, raw in parquet_files(output, folder):
+            try:
+                problems += _wrong_rows(name, raw, rows, told.settings["model"])
+            except (pa.ArrowException, OSError) as error:
+                problems.append(f"{name} cannot be read: {' '.join(str(error).split())[:200]}")
+    return problems
+
+
+def _wrong_rows(name: str, raw: Any, rows: Any, model: str) -> Iterator[str]:
+    file = pq.ParquetFile(raw)
+    version = (file.schema_arrow.metadata or {}).get(b"postner.schema_version")
+    if not file.schema_arrow.equals(rows) or version != schema.VERSION.encode():
+        yield f"{name}: the schema is not that of version {schema.VERSION}"
+        return
+    if rows is not schema.ANNOTATIONS:
+        return
+    for batch in file.iter_batches():
+        for row in batch.to_pylist():
+            if wrong := wrong_with(row, model):
+                yield f"{name}: line {row['line']} of {row['source']}: {wrong}"
+
+
+def wrong_with(row: dict[str, Any], model: str) -> str | None:
+    """What breaks the contract in a row of annotations, or None."""
+    if row["model"] != model:
+        return f"annotated by {row['model']}, the run was with {model}"
+    end = 0
+    for entity in row["entities"]:
+        if row["text"][entity["start"] : entity["end"]] != entity["text"] or not entity["text"]:
+            return f"entity {entity['text']!r} is not at {entity['start']}:{entity['end']} of the text"
+        if entity["start"] < end:
+            return f"entity {entity['text']!r} begins inside the one before it"
+        if not 0 <= entity["score"] <= 1:
+            return f"entity {entity['text']!r} has score {entity['score']}"
+        end = entity["end"]
+    for image in row["images"]:
+        if image["status"] not in ("ok", "missing", "corrupt", "too_large"):
+            return f"image {image['key']!r} has status {image['status']!r}"
+        for found in image["objects"]:
+            x1, y1, x2, y2 = found["box"]
+            if not (0 <= x1 <= x2 <= image["width"] and 0 <= y1 <= y2 <= image["height"]):
+                return f"{found['label']} in image {image['key']!r} has box {found['box']}"
+    return None

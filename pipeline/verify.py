@@ -1,0 +1,45 @@
+"""Check an output folder: that nothing was lost or doubled, and that every row is what the schema promises.
+
+    python -m pipeline.verify OUT
+
+Counts lines, rows, rejects and blanks of each posts file, reads every row, and compares SHA-256 of files with run.json.
+Posts files that are still there are counted anew. Exit status: 0 all is well, 1 it is not (each problem in a sentence), 2 no such output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pipeline.command import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, quiet
+
+SHOWN = 20
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="pipeline.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", help="folder that run_pipeline.py wrote")
+    output = parser.parse_args(argv).output.rstrip("/")
+    quiet()
+    from pipeline import record
+    from pipeline.inspection import inspect
+    from pipeline.options import UsageError
+
+    try:
+        problems = inspect(output)
+    except UsageError as error:
+        print(f"postner: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    for problem in problems[:SHOWN]:
+        print(problem)
+    if len(problems) > SHOWN:
+        print(f"and {len(problems) - SHOWN} more")
+    if not problems:
+        summary = record.load(output)[1]
+        print(f"{output}: {summary['lines']:,} lines, {summary['rows']:,} rows, all is accounted for")
+    return EXIT_FAILED if problems else EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

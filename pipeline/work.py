@@ -1,0 +1,149 @@
+"""The work of a run: in this process, or shared by several on this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import traceback
+from collections import Counter
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from models.loading import load_annotator, load_looker
+from pipeline.command import cause_of
+from pipeline.graph import build
+from pipeline.options import RunOptions
+from pipeline.progress import Progress, counts_of
+from pipeline.worker import begin
+from transforms.counters import LIVE
+from transforms.read_posts import Share
+
+TOLD_EVERY_S = 0.5
+
+
+class WorkerDied(RuntimeError):
+    """A worker process ended without a word."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be annotated.
+
+    Attributes:
+        options: of the run.
+        beam_options: Beam's.
+        posts: addresses of the posts files.
+        shards: addresses of the image shards.
+        share: the slices to annotate.
+    """
+
+    options: RunOptions
+    beam_options: PipelineOptions
+    posts: list[str]
+    shards: list[str]
+    share: Share
+
+
+def do(job: Job) -> Counter[str]:
+    """Do the work, showing progress; returns the counters. Raises whatever ends a pipeline."""
+    if job.options.local_workers > 1:
+        return _share(job)
+    LIVE.clear()
+    pipeline = _pipeline(job)
+    with Progress(LIVE.snapshot):
+        result = pipeline.run()
+    with Progress(lambda: counts_of(result)):
+        result.wait_until_finish()
+    return counts_of(result)
+
+
+def _pipeline(job: Job) -> beam.Pipeline:
+    pipeline = beam.Pipeline(options=job.beam_options)
+    build(pipeline, job.options, job.posts, job.shards, job.share)
+    return pipeline
+
+
+def _share(job: Job) -> Counter[str]:
+    """One process per part: Beam's own local workers lose data, see docs/reliability.md."""
+    load_annotator.cache_clear()  # the models were loaded to be checked; here they would only hold memory
+    load_looker.cache_clear()
+    parts = job.options.local_workers
+    spawn = multiprocessing.get_context("spawn")
+    told: dict[Connection, Counter[str]] = {}
+    processes: dict[Connection, SpawnProcess] = {}
+    try:
+        for part in range(parts):
+            ours, theirs = spawn.Pipe(duplex=False)
+            part_of_job = replace(job, share=replace(job.share, part=part, parts=parts))
+            process = spawn.Process(target=begin, args=(pickle.dumps(part_of_job), theirs), daemon=True)
+            process.start()
+            theirs.close()
+            told[ours] = Counter()
+            processes[ours] = process
+        with Progress(lambda: sum(told.values(), Counter())):
+            _listen(told, processes)
+        return sum(told.values(), Counter())
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.join()
+
+
+def _listen(told: dict[Connection, Counter[str]], processes: dict[Connection, SpawnProcess]) -> None:
+    """Keep what the workers tell, until each has ended."""
+    talking = set(told)
+    while talking:
+        for connection in wait(list(talking)):
+            assert isinstance(connection, Connection)
+            try:
+                message = connection.recv()
+            except EOFError:
+                talking.remove(connection)
+                process = processes[connection]
+                process.join()
+                if process.exitcode != 0:
+                    raise WorkerDied(
+                        f"a worker process died (exit code {process.exitcode}): out of memory, or a crash in a native library"
+                    ) from None
+                continue
+            if isinstance(message, str):
+                raise RuntimeError(message)
+            told[connection] = message
+
+
+def work(job: Job, connection: Connection) -> None:
+    """In a worker process: do a part, tell the counters, and end when the process that began this one does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that began it ends it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    done = threading.Event()
+
+    def tell() -> None:
+        while not done.wait(TOLD_EVERY_S):
+            connection.send(LIVE.snapshot())
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        result = _pipeline(job).run()
+        result.wait_until_finish()
+        last: Counter[str] | str = counts_of(result)
+    except Exception as error:
+        cause = cause_of(error)
+        last = f"{type(cause).__name__}: {cause}\n{traceback.format_exc()}"
+    done.set()
+    teller.join()
+    connection.send(last)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
