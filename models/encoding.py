@@ -80,6 +80,16 @@ class Encoder:
         self._class_map = class_map
         self._reads_grid = reads_grid and config.grid_width > 0
 
+    @property
+    def unknown_piece(self) -> int:
+        """Id of the piece that stands for what is hidden, or not known."""
+        return self._tokenizer.unk_token_id if self._tokenizer.mask_token_id is None else self._tokenizer.mask_token_id
+
+    @property
+    def special_pieces(self) -> list[int]:
+        """Ids of the pieces that belong to no word."""
+        return [self._tokenizer.cls_token_id, self._tokenizer.sep_token_id, self._tokenizer.pad_token_id]
+
     def objects_read(self, sight: Sight) -> np.ndarray:
         """Indices of the objects of a picture that the tagger reads: the best ones whose class it knows."""
         return np.flatnonzero(self._class_map[sight.labels] >= 0)[: self._max_objects]

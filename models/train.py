@@ -16,7 +16,7 @@ import json
 import shlex
 import shutil
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
         device,
     )
     training.run(checkpoint)
+    settings = replace(settings, temperature=training.temperature())
     if settings.backbone == KEPT_BACKBONE:
         _keep_backbone(Path(options.backbone), options.output / KEPT_BACKBONE)
     save_bundle(options.output, settings, tagger.cpu(), tokenizer, table)
@@ -252,6 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--freeze_encoder", action="store_true", help="keep the text encoder as it is")
     add("--average", type=float, default=Recipe.average, help="decay of the running average of the weights, which is what is kept")
     add("--picture_dropout", type=float, default=Recipe.picture_dropout, help="share of posts that lose their pictures in a batch")
+    add("--word_dropout", type=float, default=Recipe.word_dropout, help="share of words that are made unknown in a batch")
     add("--patience", type=int, default=Recipe.patience, help="stop after so many epochs without a better score; 0: never")
     add("--seed", type=int, default=Recipe.seed)
     add("--device", default="cpu", help="cpu or cuda")

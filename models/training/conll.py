@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.labels import ALIASES, Span
+from models.labels import ALIASES, TYPES, Span
 
 
 @dataclass(frozen=True)
@@ -78,3 +81,23 @@ def covering(bounds: list[tuple[int, int]], start: int, end: int) -> tuple[int, 
     """First and last of the sorted `bounds` that overlap [start, end), or None where none does."""
     hit = [i for i, (a, b) in enumerate(bounds) if a < end and b > start]
     return (hit[0], hit[-1]) if hit else None
+
+
+def post_id(path: Path, index: int) -> str:
+    """Identifier of the post at that place of a CoNLL file."""
+    return f"{path.parent.name}/{path.stem}:{index:06d}"
+
+
+def main(argv: list[str]) -> int:
+    """Print the posts of CoNLL files as JSONL, for run_pipeline.py and `models.evaluate --rows`."""
+    parser = argparse.ArgumentParser(prog="models.training.conll", description=main.__doc__)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    for path in parser.parse_args(argv).files:
+        for index, post in enumerate(read_conll(path, TYPES)[0]):
+            images = [f"{post.image}.jpg"] if post.image else []
+            print(json.dumps({"id": post_id(path, index), "text": text_of(post)[0], "images": images}, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -98,6 +98,26 @@ def collate(chosen: Sequence[Example], encoder: Encoder, picture_dropout: float,
     for row, example in enumerate(chosen):
         target[row, : len(example.target)] = example.target
     return TrainingBatch(encoder.batch(windows, sights), index, mask, torch.from_numpy(target))
+
+
+def drop_words(batch: TrainingBatch, share: float, unknown: int, keep: Sequence[int]) -> TrainingBatch:
+    """The batch with a random share of its words unknown, so that the words around them, and pictures, must tell.
+
+    Args:
+        batch: of the training.
+        share: of words that are dropped; their shape stays.
+        unknown: piece id that stands in place of theirs.
+        keep: piece ids that are never dropped: the special ones.
+    """
+    pieces = batch.inputs.pieces
+    begins = torch.zeros_like(pieces).scatter(1, batch.word_index, batch.word_mask.long())
+    word = begins.cumsum(1)  # shape: (B, L), from 1
+    dropped = (torch.rand(len(pieces), pieces.shape[1] + 1) < share).gather(1, word)
+    dropped &= (word > 0) & ~torch.isin(pieces, torch.tensor(keep))
+    inputs = batch.inputs._replace(
+        pieces=pieces.masked_fill(dropped, unknown), augmentation=batch.inputs.augmentation.masked_fill(dropped, 0)
+    )
+    return replace(batch, inputs=inputs)
 
 
 def shuffled_batches(data: Sequence[Example], batch_size: int, chance: random.Random) -> list[list[Example]]:

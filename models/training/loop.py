@@ -16,10 +16,11 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from models.encoding import Encoder
+from models.evaluation.calibration import fit_temperature
 from models.labels import spans_of
 from models.tagger import Tagger
 from models.training.checkpoint import Checkpoint
-from models.training.examples import Example, collate, shuffled_batches
+from models.training.examples import Example, collate, drop_words, shuffled_batches
 from models.training.losses import loss_of
 from models.training.recipe import Recipe
 
@@ -83,6 +84,15 @@ class Training:
         self._tagger.load_state_dict(self._best)
         self._tagger.eval()
 
+    @torch.inference_mode()
+    def temperature(self) -> float:
+        """What the tagger's emissions are to be divided by, fitted on valid."""
+        said = []
+        for chosen in _by_length(self._valid):
+            batch = collate(chosen, self._encoder, 0.0, random.Random(0)).to(self._device)
+            said.append((batch.words(self._tagger(batch.inputs).emissions), batch.target, batch.word_mask))
+        return fit_temperature(self._tagger.crf, said)
+
     def _batches(self, epoch: int) -> list[list[Example]]:
         chance = random.Random(f"{self._recipe.seed} {epoch}")
         batches = shuffled_batches(self._data, self._recipe.batch_size, chance)
@@ -99,7 +109,10 @@ class Training:
                 self._tagger.encoder.eval()
         chance = random.Random(f"{recipe.seed} {self._epoch} {index}")
         torch.manual_seed(chance.getrandbits(63))
-        batch = collate(chosen, self._encoder, recipe.picture_dropout, chance).to(self._device)
+        batch = collate(chosen, self._encoder, recipe.picture_dropout, chance)
+        if recipe.word_dropout:
+            batch = drop_words(batch, recipe.word_dropout, self._encoder.unknown_piece, self._encoder.special_pieces)
+        batch = batch.to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16):
             loss = loss_of(self._tagger, batch)
         (loss / recipe.accumulate).backward()
@@ -181,12 +194,15 @@ def span_f1(tagger: Tagger, data: Sequence[Example], encoder: Encoder, device: t
     """Micro F1 of exact spans over words, for choosing among epochs; `models.evaluate` gives the scores to report."""
     tagger.eval()
     right = predicted = gold = 0
-    ordered = sorted(data, key=lambda example: len(example.window.pieces))
-    for start in range(0, len(ordered), 64):
-        chosen = ordered[start : start + 64]
+    for chosen in _by_length(data):
         batch = collate(chosen, encoder, 0.0 if pictures else 1.0, random.Random(0)).to(device)
         paths = tagger.crf.decode(batch.words(tagger(batch.inputs).emissions), batch.word_mask).tolist()
         for example, path in zip(chosen, paths, strict=True):
             found, wanted = set(spans_of(path[: len(example.target)])), set(spans_of(example.target.tolist()))
             right, predicted, gold = right + len(found & wanted), predicted + len(found), gold + len(wanted)
     return 2 * right / max(predicted + gold, 1)
+
+
+def _by_length(data: Sequence[Example], batch_size: int = 64) -> list[list[Example]]:
+    ordered = sorted(data, key=lambda example: len(example.window.pieces))
+    return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]

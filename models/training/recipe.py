@@ -19,6 +19,7 @@ class Recipe:
         freeze_encoder: keep the text encoder as it is, in eval mode and without gradient.
         average: decay of the running average of the weights, which is what is scored and kept.
         picture_dropout: share of posts that lose their pictures in a batch, so that posts without are tagged well.
+        word_dropout: share of words that are made unknown in a batch.
         patience: epochs without a better valid score before training stops; 0 never stops early.
         seed: of weights, dropout, order.
     """
@@ -32,5 +33,6 @@ class Recipe:
     freeze_encoder: bool = False
     average: float = 0.998
     picture_dropout: float = 0.3
+    word_dropout: float = 0.0
     patience: int = 0
     seed: int = 0

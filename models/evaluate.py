@@ -1,0 +1,122 @@
+"""Score a bundle, or rows that the pipeline wrote, against labelled tweets.
+
+    python -m models.evaluate --model BUNDLE --data FILE [FILE ...] --images GLOB [--condition shuffled] [--json OUT]
+    python -m models.evaluate --rows OUT/annotations --data FILE [FILE ...]
+
+FILE is in CoNLL form with `IMGID:` lines; member 123.jpg of the images is the picture of IMGID 123. Found entities are
+taken over the file's own tokens. For --rows, annotate what `python -m models.training.conll FILE > posts.jsonl` makes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.bundle import BundleError
+from models.evaluation import predictions
+from models.evaluation.calibration import plot, reliability
+from models.evaluation.scores import score
+from models.labels import TYPES
+from models.loading import PRETRAINED, ModelOptions, load_annotator, load_looker, usable_cores
+from models.training.conll import LabelledPost, post_id, read_conll
+from models.training.pictures import look_at_pictures
+from models.vision.detector import DetectorError
+
+CONDITIONS = ("with", "without", "shuffled")
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.condition != "without" and not options.images and not options.rows:
+        parser.error(f"--condition {options.condition} needs --images; --condition without scores the texts alone")
+    try:
+        report = _evaluate(options)
+    except (BundleError, DetectorError, ValueError, OSError) as error:
+        print(f"models.evaluate: {error}", file=sys.stderr)
+        return 2
+    print(_table(report))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if options.plot:
+        plot(report["reliability"], options.plot)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    posts = {post_id(path, index): post for path in options.data for index, post in enumerate(read_conll(path, TYPES)[0])}
+    gold = list(posts.values())
+    if options.rows:
+        model, found = f"rows of {options.rows}", predictions.read_rows(posts, options.rows, TYPES)
+    else:
+        model, found = _annotated(gold, options)
+    right = np.array([one.span in post.spans for post, some in zip(gold, found, strict=True) for one in some], bool)
+    ece, table = reliability(np.array([one.score for some in found for one in some]), right)
+    return {
+        "model": model,
+        "data": [str(path) for path in options.data],
+        "condition": "rows" if options.rows else options.condition,
+        "posts": len(gold),
+        **score(gold, found, TYPES, options.resamples, options.seed),
+        "ece": ece,
+        "reliability": table,
+    }
+
+
+def _annotated(posts: list[LabelledPost], options: argparse.Namespace) -> tuple[str, list[list[predictions.Found]]]:
+    detector = None if options.condition == "without" or options.detector.lower() == "none" else options.detector
+    models = ModelOptions(options.model, detector, options.device, threads=options.threads)
+    annotator = load_annotator(models)
+    sights = {}
+    if options.condition != "without":
+        keys = {post.image for post in posts if post.image}
+        sights = look_at_pictures(keys, options.images, load_looker(models), options.cache)
+    if options.condition == "shuffled":
+        posts = predictions.shuffled(posts, options.seed)
+    return annotator.bundle.label, predictions.annotate(posts, annotator, sights)
+
+
+def _table(report: dict[str, Any]) -> str:
+    low, high = report["lenient"]["ci95"]
+    lines = [f"{report['model']}, {report['posts']:,} posts, pictures: {report['condition']}", "", "            F1     P      R"]
+    rows = {name: report[name] for name in ("lenient", "strict", "spans")} | report["types"]
+    lines += [f"  {name:<8}" + "".join(f"{100 * row[key]:7.2f}" for key in ("f1", "precision", "recall")) for name, row in rows.items()]
+    lines += [
+        "",
+        f"  95 % interval of lenient F1: {100 * low:.2f} to {100 * high:.2f}",
+        f"  calibration error of scores: {report['ece']:.4f}",
+    ]
+    names = list(report["confusion"])
+    lines += ["", "  gold \\ found" + "".join(f"{name:>7}" for name in names)]
+    lines += [f"  {name:<12}" + "".join(f"{row[column]:>7}" for column in names) for name, row in report["confusion"].items()]
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="models.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--data", type=Path, nargs="+", required=True, help="labelled tweets")
+    scored = parser.add_mutually_exclusive_group()
+    scored.add_argument("--model", default=str(PRETRAINED / "default"), help="bundle to score (default: the shipped one)")
+    scored.add_argument("--rows", help="folder of annotations to score in place of a bundle")
+    add("--images", help="glob of image shards, or a folder")
+    add("--detector", default=str(PRETRAINED / "detector"), help="as in run_pipeline.py")
+    add("--condition", choices=CONDITIONS, default="with", help="pictures: each post's own, none, or each other's (default: with)")
+    add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
+    add("--json", type=Path, help="file for all scores")
+    add("--plot", type=Path, help="file for the reliability diagram (.png)")
+    add("--resamples", type=int, default=1000, help="of the bootstrap over posts")
+    add("--seed", type=int, default=0, help="of the bootstrap and of shuffling")
+    add("--device", default="cpu", help="cpu or cuda")
+    add("--threads", type=int, default=usable_cores())
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""What was found in labelled posts, in terms of their own tokens."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.dataset
+
+from models.annotate import Annotator, Seen
+from models.labels import Span
+from models.training.conll import LabelledPost, covering, text_of
+from models.vision.look import Sight
+
+AT_A_TIME = 512
+
+
+@dataclass(frozen=True)
+class Found:
+    """An entity over the tokens of a labelled post, and its score."""
+
+    span: Span
+    score: float
+
+
+def annotate(posts: Sequence[LabelledPost], annotator: Annotator, sights: dict[str, Sight]) -> list[list[Found]]:
+    """What a model finds in each post, with its picture where `sights` has one of that name."""
+    found: list[list[Found]] = []
+    for start in range(0, len(posts), AT_A_TIME):
+        some = posts[start : start + AT_A_TIME]
+        inputs = [(text_of(post)[0], [Seen(post.image, sights[post.image])] if post.image in sights else []) for post in some]
+        for post, entities in zip(some, annotator.annotate(inputs), strict=True):
+            found.append(over_tokens(post, [(e.start, e.end, e.type, e.score) for e in entities], annotator.bundle.tagger.config.types))
+    return found
+
+
+def read_rows(posts: dict[str, LabelledPost], rows: str, types: Sequence[str]) -> list[list[Found]]:
+    """What annotated rows say of each post.
+
+    Args:
+        posts: by the `post_id` that `python -m models.training.conll` gave them.
+        rows: folder of annotations.
+        types: names of entity types.
+
+    Raises:
+        ValueError: a post has no row, or its text is another one.
+    """
+    table = pyarrow.dataset.dataset(rows, format="parquet").to_table(columns=["post_id", "text", "entities"])
+    by_id: dict[str, dict[str, Any]] = {row["post_id"]: row for row in table.to_pylist()}
+    found = []
+    for name, post in posts.items():
+        row = by_id.get(name)
+        if row is None:
+            raise ValueError(f"--rows {rows} has no row of post {name!r}: annotate what 'python -m models.training.conll' makes of --data")
+        if row["text"] != text_of(post)[0]:
+            raise ValueError(f"--rows {rows}: the text of post {name!r} is not that of --data")
+        found.append(over_tokens(post, [(e["start"], e["end"], e["type"], e["score"]) for e in row["entities"]], types))
+    return found
+
+
+def over_tokens(post: LabelledPost, entities: Iterable[tuple[int, int, str, float]], types: Sequence[str]) -> list[Found]:
+    """Entities of a post over the tokens that they touch; of two that touch one token the first counts."""
+    _, bounds = text_of(post)
+    found: list[Found] = []
+    for start, end, kind, score in entities:
+        hit = covering(bounds, start, end)
+        if hit and (not found or hit[0] > found[-1].span.last):
+            found.append(Found(Span(*hit, types.index(kind)), score))
+    return found
+
+
+def shuffled(posts: Sequence[LabelledPost], seed: int) -> list[LabelledPost]:
+    """The posts with each other's pictures; none keeps its own where there are two or more."""
+    with_picture = [index for index, post in enumerate(posts) if post.image]
+    random.Random(seed).shuffle(with_picture)
+    mixed = list(posts)
+    for index, other in zip(with_picture, with_picture[1:] + with_picture[:1], strict=True):
+        mixed[index] = LabelledPost(posts[other].image, posts[index].tokens, posts[index].spans)
+    return mixed

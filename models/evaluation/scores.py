@@ -1,0 +1,92 @@
+"""Scores of found entities against gold ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from seqeval.metrics import classification_report
+from seqeval.scheme import IOB2
+
+from models.evaluation.predictions import Found
+from models.labels import Span, spans_to_tags, tags_of
+from models.training.conll import LabelledPost
+
+NOTHING = "O"
+
+
+def score(
+    posts: Sequence[LabelledPost], found: Sequence[Sequence[Found]], types: Sequence[str], resamples: int, seed: int
+) -> dict[str, Any]:
+    """Lenient and strict micro F1 by seqeval, by type, of spans alone, confusion of types.
+
+    Gold tags are those of the reader, in which an I- that nothing began is a B-, as lenient seqeval takes it too.
+
+    Args:
+        posts: with gold spans over tokens.
+        found: what was found in each.
+        types: names of the types.
+        resamples: of the bootstrap over posts that gives `ci95` of lenient F1.
+        seed: of the bootstrap.
+    """
+    spans = [[one.span for one in of_post] for of_post in found]
+    gold, predicted = _tags([post.spans for post in posts], posts, types), _tags(spans, posts, types)
+    reports = {
+        "lenient": classification_report(gold, predicted, output_dict=True, zero_division=0),
+        "strict": classification_report(gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0),
+    }
+    scores: dict[str, Any] = {name: _prf(report.get("micro avg")) for name, report in reports.items()}
+    scores["lenient"]["ci95"] = bootstrap(counts(posts, spans), resamples, seed)
+    scores["types"] = {name: _prf(reports["lenient"].get(name)) for name in types}
+    untyped = [LabelledPost(None, post.tokens, tuple(span._replace(type=0) for span in post.spans)) for post in posts]
+    bare = counts(untyped, [[span._replace(type=0) for span in of_post] for of_post in spans]).sum(0)
+    scores["spans"] = {"f1": _f1(bare).item(), "precision": bare[0] / max(bare[1], 1), "recall": bare[0] / max(bare[2], 1)}
+    scores["confusion"] = confusion(posts, spans, types)
+    return scores
+
+
+def counts(posts: Sequence[LabelledPost], spans: Sequence[Sequence[Span]]) -> np.ndarray:
+    """Right, predicted and gold spans of each post: (N, 3) int64."""
+    return np.array([(len(set(a) & set(post.spans)), len(a), len(post.spans)) for post, a in zip(posts, spans, strict=True)]).reshape(-1, 3)
+
+
+def bootstrap(of_posts: np.ndarray, resamples: int, seed: int) -> list[float]:
+    """95 % interval of micro F1 when the posts are drawn again with replacement (Efron, percentile method).
+
+    Args:
+        of_posts: (N, 3) as `counts` gives them.
+        resamples: how often.
+        seed: of the draws.
+    """
+    chance = np.random.default_rng(seed)
+    times = chance.multinomial(len(of_posts), np.full(len(of_posts), 1 / len(of_posts)), size=resamples)  # shape: (resamples, N)
+    low, high = np.percentile(_f1(times @ of_posts), [2.5, 97.5])
+    return [float(low), float(high)]
+
+
+def confusion(posts: Sequence[LabelledPost], spans: Sequence[Sequence[Span]], types: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Gold type -> found type of spans with the same bounds; `O` for what was missed (column) or is not there (row)."""
+    names = [*types, NOTHING]
+    counted: Counter[tuple[str, str]] = Counter()
+    for post, of_post in zip(posts, spans, strict=True):
+        gold, predicted = ({(a, b): types[kind] for a, b, kind in some} for some in (post.spans, of_post))
+        counted.update((gold.get(bounds, NOTHING), predicted.get(bounds, NOTHING)) for bounds in gold.keys() | predicted.keys())
+    return {row: {column: counted[row, column] for column in names} for row in names}
+
+
+def _tags(spans: Sequence[Sequence[Span]], posts: Sequence[LabelledPost], types: Sequence[str]) -> list[list[str]]:
+    names = tags_of(types)
+    return [[names[tag] for tag in spans_to_tags(some, len(post.tokens))] for some, post in zip(spans, posts, strict=True)]
+
+
+def _prf(report: dict[str, Any] | None) -> dict[str, Any]:
+    report = report or {"f1-score": 0.0, "precision": 0.0, "recall": 0.0, "support": 0}
+    return {"f1": float(report["f1-score"]), "precision": float(report["precision"]), "recall": float(report["recall"])} | {
+        "gold": int(report["support"])
+    }
+
+
+def _f1(sums: np.ndarray) -> np.ndarray:
+    return 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)
