@@ -33,9 +33,11 @@ def score(
     """
     spans = [[one.span for one in of_post] for of_post in found]
     gold, predicted = _tags([post.spans for post in posts], posts, types), _tags(spans, posts, types)
+    modes: dict[str, dict[str, Any]] = {"lenient": {}, "strict": {"mode": "strict", "scheme": IOB2}}
+    anything = any(post.spans for post in posts) or any(spans)  # of nothing at all seqeval takes means, with warnings
     reports = {
-        "lenient": classification_report(gold, predicted, output_dict=True, zero_division=0),
-        "strict": classification_report(gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0),
+        name: classification_report(gold, predicted, output_dict=True, zero_division=0, **mode) if anything else {}
+        for name, mode in modes.items()
     }
     scores: dict[str, Any] = {name: _prf(report.get("micro avg")) for name, report in reports.items()}
     scores["lenient"]["ci95"] = bootstrap(counts(posts, spans), resamples, seed)
