@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint fuzz bench clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -27,6 +27,9 @@ lint: setup  ## check style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+
+fuzz: setup  ## look for bytes that break the readers of posts, shards and pictures: a minute each
+	for target in lines shards pictures; do $(PYTHON) tests/fuzz/fuzz.py $$target -max_total_time=60 -verbosity=0 -print_final_stats=1 || exit 1; done
 
 bench: setup  ## time the whole command against its limit and against a loop by hand
 	$(PYTHON) -m bench.main_job

@@ -28,12 +28,12 @@ def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
             yield ShardProblem(shard, "damaged", f"no readable directory: {error}")
             return
     for entry in entries:
-        if entry.is_dir():
+        if entry.filename.endswith("/"):
             continue
         packing = _PACKINGS.get(entry.compress_type)
         if packing is None or entry.flag_bits & _ENCRYPTED:
             yield ShardProblem(shard, "unsupported_packing", entry.filename)
-        elif entry.header_offset < 0:
+        elif entry.header_offset < 0 or not entry.filename:
             yield ShardProblem(shard, "damaged", entry.filename)
         else:
             yield entry.filename.removeprefix("./"), Member(shard, entry.header_offset, entry.compress_size, packing)

@@ -1,0 +1,85 @@
+"""Kill runs at random moments, resume them until they are done, and compare their rows with a run that was left alone.
+
+    python -m bench.kills --posts 'posts-*.jsonl' --images 'images-*.tar' --kills 200 [--local_workers 2]
+
+Each kill is a SIGKILL to the process group, at a random moment between the start and twice the time that a run needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="bench.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--posts", required=True)
+    add("--images", required=True)
+    add("--kills", type=int, default=200)
+    add("--seed", type=int, default=0)
+    options, more = parser.parse_known_args(argv)
+    chance = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "run_pipeline.py", f"--posts={options.posts}", f"--images={options.images}", *more]
+        started = time.monotonic()
+        _finish([*command, f"--output={folder}/alone"])
+        seconds = time.monotonic() - started
+        wanted = _rows(f"{folder}/alone")
+        killed = whole = 0
+        with tqdm(total=options.kills, desc="kills", disable=None) as bar:
+            while killed < options.kills:
+                output = f"{folder}/killed"
+                while killed < options.kills and _killed([*command, f"--output={output}", "--resume"], chance.uniform(0, 1.2 * seconds)):
+                    killed += 1
+                    bar.update()
+                _finish([*command, f"--output={output}", "--resume"])
+                if _rows(output) != wanted:
+                    print(f"after {killed} kills the rows differ: {output} is kept", file=sys.stderr)
+                    shutil.copytree(output, "out/kills-differ")
+                    return 1
+                subprocess.run([sys.executable, "-m", "pipeline.verify", output], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+                shutil.rmtree(output)
+                whole += 1
+    print(f"{killed} kills in {whole} runs: each run ended with the {len(wanted):,} rows of a run never killed, and passed pipeline.verify")
+    return 0
+
+
+def _killed(command: list[str], after_s: float) -> bool:
+    """Whether the run was killed before it ended."""
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        process.wait(after_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    if process.returncode:
+        raise SystemExit(f"a resumed run ended with status {process.returncode}: {' '.join(command)}")
+    return False
+
+
+def _finish(command: list[str]) -> None:
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _rows(output: str) -> list[dict]:
+    return sorted(pq.read_table(f"{output}/annotations").to_pylist(), key=lambda row: (row["source"], row["line"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

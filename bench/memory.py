@@ -1,0 +1,55 @@
+"""Peak memory of the command on an archive, and on 4 and 16 times as many posts.
+
+    python -m bench.memory --archive DIR [--posts 400]
+
+DIR holds posts-*.jsonl.gz and images-*.tar. Posts are repeated under new ids, with their pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import subprocess
+import sys
+import tempfile
+from itertools import islice
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TIMES = (1, 4, 16)
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="bench.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--archive", type=Path, required=True)
+    parser.add_argument("--posts", type=int, default=400)
+    options, more = parser.parse_known_args(argv)
+    lines = (line for path in sorted(options.archive.glob("posts-*.jsonl.gz")) for line in gzip.decompress(path.read_bytes()).splitlines())
+    posts = [json.loads(line) for line in islice(lines, options.posts)]
+    images = f"--images={options.archive}/images-*.tar"
+    peaks = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for times in TIMES:
+            path = Path(folder) / f"{times}.jsonl"
+            repeated = (json.dumps(post | {"id": f"{post['id']}-{n}"}) for n in range(times) for post in posts)
+            path.write_text("\n".join(repeated), encoding="utf-8")
+            peaks[times] = _peak([sys.executable, "run_pipeline.py", f"--posts={path}", images, f"--output={folder}/{times}", *more])
+            size, share = peaks[times] / 2**20, peaks[times] / peaks[1]
+            print(f"{times:>3} x {len(posts)} posts: peak {size:.2f} GB, {share:.3f} of the first", flush=True)
+    return 0
+
+
+def _peak(command: list[str]) -> int:
+    """Peak resident memory of a process, KiB: asked of a process that has no other child."""
+    asked = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", asked, *command], cwd=ROOT, check=True, capture_output=True, text=True)
+    return int(done.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""Coverage-guided fuzzing of what reads hostile bytes: lines of posts, image shards, pictures.
+
+    python tests/fuzz/fuzz.py lines|shards|pictures [-max_total_time=60] [other options of libFuzzer]
+
+It begins with tests/fuzz/corpus and keeps cases that reach new code in out/fuzz; `make fuzz` runs all three for a minute each. What
+must hold for any bytes is in the three functions below; a crash of native code ends the fuzzer and names the case.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+with atheris.instrument_imports(include=["transforms.lines", "transforms.posts", "models.shards", "models.vision.pictures", "PIL"]):
+    from models.shards import FetchError, fetch, index_shard
+    from models.vision.pictures import Limits, PictureError, decode
+    from transforms.lines import COMPRESSIONS
+    from transforms.posts import parse_post, read_slices
+    from transforms.records import Post, Reject
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="postner-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+CAP = 1 << 16
+LIMITS = Limits(max_image_bytes=1 << 20, max_image_pixels=1 << 20)
+
+
+def lines(data: bytes) -> None:
+    """Every line is a post or a reject, and a file's slices hold each of its lines once."""
+    assert isinstance(parse_post(data, "file", 1), Post | Reject)
+    suffix = ["", *(f".{name}" for name in COMPRESSIONS)][data[0] % 4 if data else 0]
+    path = SCRATCH / f"posts.jsonl{suffix}"
+    path.write_bytes(data[1:])
+    following = 1
+    for piece in read_slices(str(path), 1 << 12):
+        costs = sum(reject.stage == "post" for reject in piece.rejects)
+        assert piece.first_line == following
+        assert piece.lines == len(piece.posts) + costs + piece.blanks
+        following += piece.lines
+
+
+def shards(data: bytes) -> None:
+    """An index never fails, and no member gives more bytes than allowed."""
+    path = SCRATCH / ("shard.zip" if data[:1] == b"P" else "shard.tar")
+    path.write_bytes(data)
+    members = [entry[1] for entry in index_shard(str(path)) if isinstance(entry, tuple)]
+    for _, found in fetch(members[:100], CAP):
+        assert isinstance(found, FetchError) or len(found) <= CAP
+
+
+def pictures(data: bytes) -> None:
+    """A picture has pixels within the cap, or a reason why not."""
+    try:
+        picture = decode(data, LIMITS, 640)
+    except PictureError as error:
+        status = error.status
+    else:
+        status = "ok" if picture.width * picture.height <= LIMITS.max_image_pixels and picture.pixels.shape[2] == 3 else "wrong"
+    assert status in ("ok", "corrupt", "too_large")
+
+
+def main() -> None:
+    """Fuzz the target that is named first."""
+    targets = {"lines": lines, "shards": shards, "pictures": pictures}
+    target = sys.argv[1] if len(sys.argv) > 1 else ""
+    if target not in targets:
+        raise SystemExit(f"fuzz.py: the target is one of {', '.join(targets)}, not {target!r}")
+    corpus = Path(__file__).parent / "corpus" / target
+    new = ROOT / "out" / "fuzz" / target
+    new.mkdir(parents=True, exist_ok=True)
+    atheris.Setup(
+        [sys.argv[0], "-max_len=4096", f"-artifact_prefix={corpus}/found-", *sys.argv[2:], str(new), str(corpus)], targets[target]
+    )
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
