@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float) -> 
             file=sys.stderr,
         )
         return EXIT_FAILED
-    print(report.table(summary))
+    with suppress(BrokenPipeError):  # who reads the beginning alone has what they want
+        print(report.table(summary), flush=True)
     for problem in counted.problems[:SHOWN]:
         print(f"postner: {problem}", file=sys.stderr)
     if counted.problems:

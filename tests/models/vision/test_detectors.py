@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,6 +183,21 @@ def test_a_detector_folder_cannot_name_a_pickle(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(DetectorError, match=r"no name of an ultralytics \.yaml"):
         load_detector(str(tmp_path), "cpu", 1)
+
+
+class _Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
+    torch.save({"model": _Evil(tmp_path / "was-run")}, tmp_path / "evil.pt")
+    with pytest.raises(DetectorError, match=r"evil\.pt"):
+        load_detector(str(tmp_path / "evil.pt"), "cpu", 1)
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_changed_weights_are_refused(tmp_path: Path) -> None:
