@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from transforms.lines import BROKEN_FILE, read_lines
+from transforms.lines import DamagedError, read_lines
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,7 @@ def look_at(address: str, hashed: bool, before: InputFile | None = None) -> Inpu
 def count_lines(address: str, max_line_bytes: int) -> int:
     """Lines of a posts file, read for nothing else; of a damaged file those before the damage."""
     counted = 0
-    try:
-        with fsspec.open(address, "rb") as file:
-            for _ in read_lines(file, address, max_line_bytes):
-                counted += 1
-    except BROKEN_FILE:
-        pass
+    with suppress(DamagedError), fsspec.open(address, "rb") as file:
+        for _ in read_lines(file, address, max_line_bytes):
+            counted += 1
     return counted

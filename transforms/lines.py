@@ -20,8 +20,9 @@ COMPRESSIONS: dict[str, tuple[Callable[[], Any], int]] = {
 
 CHUNK_BYTES = 2**16
 
-BROKEN_FILE = (OSError, EOFError, zlib.error, zstandard.ZstdError)
-"""What reading a damaged file raises."""
+
+class DamagedError(ValueError):
+    """A compressed file cannot be unpacked any further. That it cannot be read at all is an OSError, which may pass."""
 
 
 class TooLong(bytes):
@@ -31,17 +32,19 @@ class TooLong(bytes):
 def read_lines(file: IO[bytes], source: str, max_line_bytes: int) -> Iterator[bytes]:
     """Lines of an open file without their ends; the name `source` tells its compression.
 
-    A line of more than `max_line_bytes` comes as `TooLong`. A half line before a break in the file is a line too; what
-    broke it, one of `BROKEN_FILE`, is raised after it.
+    A line of more than `max_line_bytes` comes as `TooLong`. A half line before the damage in a file is a line too.
+
+    Raises:
+        DamagedError: the file is damaged; after all that could be read of it.
     """
     chunks = _unpacked(file, source)
     held, too_long = bytearray(), None
-    broken: BaseException | None = None
+    damaged: DamagedError | None = None
     while True:
         try:
             chunk = next(chunks, None)
-        except BROKEN_FILE as error:
-            chunk, broken = None, error
+        except DamagedError as error:
+            chunk, damaged = None, error
         if chunk is None:
             break
         *ended, rest = chunk.split(b"\n")
@@ -58,8 +61,8 @@ def read_lines(file: IO[bytes], source: str, max_line_bytes: int) -> Iterator[by
             held.clear()
     if held or too_long is not None:
         yield too_long or bytes(held)
-    if broken:
-        raise broken
+    if damaged:
+        raise damaged
 
 
 def _unpacked(file: IO[bytes], source: str) -> Iterator[bytes]:
@@ -69,7 +72,7 @@ def _unpacked(file: IO[bytes], source: str) -> Iterator[bytes]:
     not tell that it did.
 
     Raises:
-        EOFError: the file ends inside a compressed part.
+        DamagedError: what follows cannot be unpacked, or is missing.
     """
     compression = COMPRESSIONS.get(source.rsplit(".", 1)[-1].lower())
     if compression is None:
@@ -81,10 +84,13 @@ def _unpacked(file: IO[bytes], source: str) -> Iterator[bytes]:
     while raw := file.read(fed_bytes):
         while raw:
             part = part or unpacker()
-            unpacked = part.decompress(raw)
+            try:
+                unpacked = part.decompress(raw)
+            except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+                raise DamagedError(str(error)) from error
             for start in range(0, len(unpacked), CHUNK_BYTES):
                 yield unpacked[start : start + CHUNK_BYTES]
             raw = part.unused_data if part.eof else b""
             part = None if part.eof else part
     if part:
-        raise EOFError("the file is cut short")
+        raise DamagedError("the file is cut short")

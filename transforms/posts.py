@@ -12,7 +12,7 @@ from typing import Any
 import fsspec
 import msgspec
 
-from transforms.lines import BROKEN_FILE, TooLong, read_lines
+from transforms.lines import DamagedError, TooLong, read_lines
 from transforms.records import Post, Reject, Slice
 
 FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**20
@@ -112,6 +112,9 @@ def read_slices(source: str, max_line_bytes: int, wanted: Callable[[str], bool] 
         source: address of the file.
         max_line_bytes: longer lines become rejects and are skipped without being held.
         wanted: tells by its name whether a slice is; of others the lines are counted, not parsed.
+
+    Raises:
+        OSError: the file cannot be read, which may pass; so it is no damage to be recorded.
     """
     building = _Building(source, 1)
     broken: Reject | None = None
@@ -123,8 +126,8 @@ def read_slices(source: str, max_line_bytes: int, wanted: Callable[[str], bool] 
                     if wanted(building.name):
                         yield building.slice()
                     building = building.following()
-    except BROKEN_FILE as error:
-        broken = Reject.cut("shard", "unreadable_posts", source, None, f"{type(error).__name__}: {error}")
+    except DamagedError as error:
+        broken = Reject.cut("shard", "unreadable_posts", source, None, str(error))
     if (building.lines or broken) and wanted(building.name):
         yield building.slice(broken)
 
