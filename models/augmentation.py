@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import fsspec
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 NEIGHBOURS = 4
@@ -56,8 +58,48 @@ def build_table(words: Sequence[str], vectors: Tensor, known: int | None = None,
 
 
 def read_vectors(path: Path) -> tuple[list[str], Tensor]:
-    """Words and (V, A) float32 vectors of a word2vec file, binary (`.bin`) or text, most frequent first."""
+    """Words and (V, A) float32 vectors, most frequent first, of word2vec (binary or text), fastText (.vec) or GloVe files.
+
+    The form is told by looking; `.gz` is unpacked.
+
+    Raises:
+        ValueError: the file is none of these.
+    """
     from gensim.models import KeyedVectors
 
-    vectors = KeyedVectors.load_word2vec_format(str(path), binary=path.suffix == ".bin")
+    with fsspec.open(str(path), "rb", compression="infer") as file:
+        first, second = (file.readline(1 << 16).split(b" ") for _ in range(2))
+    has_header = len(first) == 2 and all(part.strip().isdigit() for part in first)
+    is_binary = has_header and not _is_row_of_text(second, int(first[1]))
+    if not has_header and not _is_row_of_text(first, len(first) - 1):
+        raise ValueError(f"{path} holds no word vectors: word2vec (binary or text), fastText .vec or GloVe are read")
+    try:
+        vectors = KeyedVectors.load_word2vec_format(str(path), binary=is_binary, no_header=not has_header, unicode_errors="replace")
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read as word vectors: {error}") from error
     return list(vectors.index_to_key), torch.from_numpy(vectors.vectors.copy())
+
+
+def save_table(table: AugmentationTable, folder: Path) -> None:
+    """Write a table as `augmentation.safetensors` (float16) and `augmentation.txt` (a word a line)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({"vectors": table.vectors.half().contiguous()}, folder / "augmentation.safetensors")
+    (folder / "augmentation.txt").write_text("\n".join(table.words), encoding="utf-8", newline="\n")
+
+
+def load_table(folder: Path) -> AugmentationTable:
+    """Read what `save_table` wrote. Raises ValueError where the two files do not fit together, OSError where one is missing."""
+    words = (folder / "augmentation.txt").read_bytes().decode("utf-8").split("\n")
+    vectors = load_file(folder / "augmentation.safetensors")["vectors"].float()
+    if len(vectors) != len(words) + 1:
+        raise ValueError(f"{folder} has {len(words)} words and {len(vectors)} vectors, which do not fit: build the table again")
+    return AugmentationTable(words, vectors)
+
+
+def _is_row_of_text(fields: list[bytes], width: int) -> bool:
+    """Whether a line is a word and so many numbers."""
+    try:
+        [float(field) for field in fields[1 : width + 1]]
+    except ValueError:
+        return False
+    return width > 0 and len([field for field in fields if field.strip()]) == width + 1

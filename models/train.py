@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from models.augmentation import AugmentationTable, build_table, read_vectors
+from models.augmentation import AugmentationTable, build_table, load_table, read_vectors
 from models.bundle import BundleSettings, load_bundle, save_bundle
 from models.encoding import Encoder
 from models.labels import TYPES
@@ -206,10 +206,9 @@ def _keep_backbone(source: Path, target: Path) -> None:
 
 
 def _table(options: argparse.Namespace) -> AugmentationTable | None:
-    if not options.vectors:
-        return None
-    words, vectors = read_vectors(options.vectors)
-    return build_table(words, vectors, options.table_words)
+    if options.table:
+        return load_table(options.table)
+    return build_table(*read_vectors(options.vectors), options.table_words) if options.vectors else None
 
 
 def _sha256(path: Path) -> str:
@@ -234,8 +233,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--unlabelled_posts", type=int, default=7000, help="raw posts in an epoch; others in each")
     add = parser.add_argument_group("what to train").add_argument
     add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id")
-    add("--vectors", type=Path, help="word2vec file (.bin, else text) for the augmentation table. Without it: no augmentation")
+    add("--vectors", type=Path, help="word vectors for the augmentation table. Without them: no augmentation")
     add("--table_words", type=int, default=20_000, help="most frequent words that get an entry in the table")
+    add("--table", type=Path, help="table that models.augment made, in place of --vectors")
     add("--augmentation", choices=("sum", "gate"), default="sum")
     add("--casing", action=argparse.BooleanOptionalAction, default=True, help="embed the shape of words, for uncased encoders")
     add("--grid", action=argparse.BooleanOptionalAction, default=True, help="read the grid of whole pictures")
