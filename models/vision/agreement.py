@@ -1,0 +1,138 @@
+"""How well one detector agrees with another on photos, whose objects at confidence 0.25 or more are taken for true.
+
+python -m models.vision.agreement --teacher yolov8n_int8.onnx --images images-00002.tar [--detector models/pretrained/detector]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from models.loading import PRETRAINED
+from models.shards import fetch, find_shards, index_shard
+from models.vision.detector import DetectorError
+from models.vision.look import Looker, Prepared, Sight
+from models.vision.pictures import Limits, PictureError
+
+IOU = 0.5
+PERSON = "person"
+
+
+def agreement(student: Sequence[Sight], teacher: Sequence[Sight], names: Sequence[str]) -> dict[str, float]:
+    """Scores of the student's objects against the teacher's, over pictures.
+
+    Returns:
+        `map50`: average precision at IoU 0.5 (area under the interpolated curve of precision and recall), mean over the
+        classes that the teacher found; `recall`, `precision`, `mean_iou` of matched boxes, `recall_person`.
+    """
+    kinds = sorted({int(label) for sight in teacher for label in sight.labels})
+    per_class, matched, ious = {}, 0, []
+    for kind in kinds:
+        hits, scores, truths = _match(student, teacher, kind)
+        matched += int((hits > 0).sum())
+        ious += hits[hits > 0].tolist()
+        per_class[kind] = (average_precision(hits > 0, scores, truths), (hits > 0).sum() / truths)
+    found, wanted = (sum(len(sight.labels) for sight in sights) for sights in (student, teacher))
+    person = names.index(PERSON) if PERSON in names else -1
+    return {
+        "map50": float(np.mean([ap for ap, _ in per_class.values()])),
+        "recall": matched / max(wanted, 1),
+        "precision": matched / max(found, 1),
+        "mean_iou": float(np.mean(ious)) if ious else 0.0,
+        "recall_person": float(per_class[person][1]) if person in per_class else float("nan"),
+    }
+
+
+def average_precision(hits: np.ndarray, scores: np.ndarray, truths: int) -> float:
+    """Area under precision, made monotone, over recall (Everingham et al. 2015, all points).
+
+    Args:
+        hits: (N,) bool, whether a found object is true.
+        scores: (N,) of the found objects.
+        truths: how many true objects there are.
+    """
+    right = np.cumsum(hits[np.argsort(-scores, kind="stable")])
+    precision = right / np.arange(1, len(hits) + 1)
+    recall = np.concatenate([[0], right / truths])
+    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((np.diff(recall) * best_from_here).sum())
+
+
+def _match(student: Sequence[Sight], teacher: Sequence[Sight], kind: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """For each object of a class that the student found: IoU with the true one that it takes, 0 where none is left; its score."""
+    hits, scores, truths = [], [], 0
+    for mine, theirs in zip(student, teacher, strict=True):
+        true = theirs.boxes[theirs.labels == kind]
+        truths += len(true)
+        free = np.ones(len(true), bool)
+        for box, score in zip(mine.boxes[mine.labels == kind], mine.scores[mine.labels == kind], strict=True):
+            overlap = np.where(free, _iou(box, true), 0)
+            best = int(overlap.argmax()) if len(true) else -1
+            taken = best >= 0 and overlap[best] >= IOU
+            if taken:
+                free[best] = False
+            hits.append(overlap[best] if taken else 0.0)
+            scores.append(score)
+    return np.array(hits), np.array(scores), truths
+
+
+def _iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    common = np.clip(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0, None).prod(1)
+    return common / ((box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1) - common).clip(1e-9)
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="models.vision.agreement", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--detector", default=str(PRETRAINED / "detector"), help="whose objects are judged (default: the shipped one)")
+    add("--teacher", required=True, help="whose objects are taken for true")
+    add("--images", required=True, help="glob of image shards, or a folder")
+    add("--photos", type=int, default=200, help="how many are looked at, the first ones")
+    add("--threads", type=int, default=1)
+    options = parser.parse_args(argv)
+    try:
+        lookers = {name: Looker.load(getattr(options, name), threads=options.threads) for name in ("detector", "teacher")}
+        prepared = _photos(options.images, options.photos, lookers["detector"])
+    except (DetectorError, ValueError, OSError) as error:
+        print(f"models.vision.agreement: {error}", file=sys.stderr)
+        return 2
+    if lookers["detector"].names != lookers["teacher"].names:
+        print("models.vision.agreement: the two detectors name other classes, so their objects cannot be compared", file=sys.stderr)
+        return 2
+    sights: dict[str, list[Sight]] = {"detector": [], "teacher": []}
+    seconds = dict.fromkeys(sights, 0.0)
+    for photo in tqdm(prepared, desc="photos", disable=None):
+        for name, looker in lookers.items():
+            started = time.perf_counter()
+            sights[name] += looker.look([photo])
+            seconds[name] += time.perf_counter() - started
+    told = agreement(sights["detector"], sights["teacher"], lookers["teacher"].names)
+    rates = {f"{name}_photos_per_second": len(prepared) / spent for name, spent in seconds.items()}
+    counts = {"photos": len(prepared), "objects": sum(len(sight.labels) for sight in sights["teacher"])}
+    print(json.dumps(counts | {name: round(value, 4) for name, value in (told | rates).items()}, indent=1))
+    return 0
+
+
+def _photos(images: str, count: int, looker: Looker) -> list[Prepared]:
+    members = [entry[1] for shard in find_shards(images, "--images") for entry in index_shard(shard) if isinstance(entry, tuple)][:count]
+    prepared = []
+    for _, data in fetch(members, Limits.max_image_bytes):
+        try:
+            if isinstance(data, bytes):
+                prepared.append(looker.prepare(data, Limits()))
+        except PictureError:
+            continue
+    return prepared
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
