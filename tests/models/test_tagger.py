@@ -14,9 +14,8 @@ from models.fusion import AttentionLayer
 from models.tagger import Batch, Tagger, TaggerConfig
 
 D, A, C = 128, 10, 24
-ENCODER = BertConfig(
-    vocab_size=50, hidden_size=D, num_hidden_layers=2, num_attention_heads=2, intermediate_size=4 * D, max_position_embeddings=40
-)
+LAYER = {"hidden_size": D, "num_attention_heads": 2, "intermediate_size": 4 * D}
+ENCODER = BertConfig(vocab_size=50, num_hidden_layers=2, max_position_embeddings=40, **LAYER)
 CONFIG = TaggerConfig(encoder=ENCODER.to_dict(), augmentation_width=A, grid_width=C, objects=True)
 NAMES = {
     "query": "attention.self.query",
