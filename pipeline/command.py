@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 import time
 import traceback
@@ -12,12 +10,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, cause_of, quiet
+
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     from pipeline.options import RunOptions
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 SHOWN = 10
 
 
@@ -79,18 +78,3 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float) -> 
         print(f"postner: {len(counted.problems)} problems: run again with --resume to do what is missing", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
-
-
-def cause_of(error: BaseException) -> BaseException:
-    """The first exception of a chain."""
-    while earlier := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
-        error = earlier
-    return error
-
-
-def quiet() -> None:
-    """Keep libraries from talking over the progress line, and from looking for a network that they do not need."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    logging.basicConfig(level=logging.CRITICAL)  # Beam logs the traceback of a failure; ours goes to error.log

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pipeline.command import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, quiet
+from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, quiet
 
 SHOWN = 20
 

@@ -17,9 +17,9 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from models.loading import load_annotator, load_looker
-from pipeline.command import cause_of
 from pipeline.graph import build
 from pipeline.options import RunOptions
+from pipeline.process import cause_of
 from pipeline.progress import Progress, counts_of
 from pipeline.worker import begin
 from transforms.counters import LIVE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from multiprocessing.connection import Connection
 
-from pipeline.command import quiet
+from pipeline.process import quiet
 
 
 def begin(job: bytes, connection: Connection) -> None:

@@ -18,7 +18,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.command import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, main
+from pipeline.command import main
+from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 
 ROOT = Path(__file__).parent.parent.parent
 DEMO = ROOT / "demo" / "archive"

@@ -9,8 +9,8 @@ import pytest
 
 from models import evaluate
 from models.training import conll
-from pipeline.command import EXIT_DONE
 from pipeline.command import main as run
+from pipeline.process import EXIT_DONE
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGES = ROOT / "demo" / "archive" / "images-00000.tar"

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.command import EXIT_DONE, main
+from pipeline.command import main
 from pipeline.inspection import inspect
+from pipeline.process import EXIT_DONE
 
 KEYS = [
     "../../etc/passwd",

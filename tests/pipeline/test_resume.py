@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.loading import PRETRAINED, usable_cores
-from pipeline.command import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, main
+from pipeline.command import main
 from pipeline.inspection import inspect
+from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 
 ROOT = Path(__file__).parent.parent.parent
 DEMO = ROOT / "demo" / "archive"

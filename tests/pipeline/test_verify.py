@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.command import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from pipeline.command import main as run
+from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from pipeline.verify import main as verify
 
 ROOT = Path(__file__).parent.parent.parent
