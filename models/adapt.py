@@ -3,14 +3,16 @@
     python -m models.adapt --encoder FOLDER_OR_ID --posts tweets.tsv.gz --output FOLDER
 
 Files are .jsonl with `text`, .tsv (last column), or a text a line, compressed or not. Texts are cut into the words that the
-tagger reads. FOLDER is then an encoder for `models.train --encoder`. A run that was killed goes on when the command is
-repeated, to the same result.
+tagger reads. FOLDER is then an encoder for `models.train --encoder`; its adapt.json tells the loss on posts that were held
+out, before and after. A run that was killed goes on when the command is repeated, to the same result.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import math
 import random
 import shlex
 import sys
@@ -19,25 +21,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
-from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from models.loading import usable_cores
 from models.training.checkpoint import Checkpoint
 from models.training.loop import SAVE_EVERY_S, schedule
+from models.training.masking import masked_losses
 from models.training.raw_posts import sample_texts
 from models.words import split_words
 
-MASKED, BECOMES_MASK, BECOMES_RANDOM = 0.15, 0.8, 0.1
-NOT_JUDGED = -100
-"""Label that cross-entropy leaves out."""
+TOKENISED_AT_A_TIME = 1000
+"""Texts; the tokenizer's own records of a text take 7 kB until they are dropped."""
 
 
 def main(argv: list[str]) -> int:
     """The command."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    for name in ("texts", "held_out", "batch_size", "threads"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} {getattr(options, name)}: give 1 or more")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: no CUDA device can be used here: leave it out")
     try:
         _adapt(options, argv)
     except (ValueError, OSError) as error:
@@ -47,32 +56,64 @@ def main(argv: list[str]) -> int:
 
 
 def _adapt(options: argparse.Namespace, argv: list[str]) -> None:
-    checkpoint = Checkpoint(options.output, json.dumps(argv))
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
-    tokenizer = AutoTokenizer.from_pretrained(options.encoder)
-    device = torch.device(options.device)
-    model = AutoModelForMaskedLM.from_pretrained(options.encoder).to(device)
+    model, tokenizer = load_encoder(options.encoder, options.max_pieces)
+    model.to(options.device)
     texts = sample_texts(options.posts, options.texts + options.held_out, options.seed)
-    pieces = _pieces(texts, tokenizer, options.max_pieces)
+    hashes = {str(path): _sha256(path) for path in options.posts}
+    checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
+    pieces = tokenise(texts, tokenizer, options.max_pieces)
     training, held_out = pieces[options.held_out :], pieces[: options.held_out]
     batches = _batches(training, options.batch_size, options.seed)
     before = held_out_loss(model, held_out, tokenizer, options.batch_size)
     _train(model, batches, tokenizer, options, checkpoint)
     after = held_out_loss(model, held_out, tokenizer, options.batch_size)
+    if not math.isfinite(after):
+        raise ValueError(f"the loss became {after} with --lr {options.lr}: give a smaller one, and another --output")
     model.base_model.save_pretrained(options.output)
     tokenizer.save_pretrained(options.output)
     told = {
         "command": "python -m models.adapt " + shlex.join(argv),
+        "seed": options.seed,
         "texts": len(training),
         "held_out_loss": {"before": round(before, 4), "after": round(after, 4)},
+        "sha256": hashes,
     }
     (options.output / "adapt.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(told["held_out_loss"]), file=sys.stderr)
     checkpoint.remove()
 
 
-def _train(model: nn.Module, batches: list[list[list[int]]], tokenizer: Any, options: argparse.Namespace, checkpoint: Checkpoint) -> None:
+def load_encoder(encoder: str, max_pieces: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Masked-language model in float32 and its tokenizer.
+
+    Raises:
+        ValueError: there is no such encoder, it cannot be trained in this way, or it reads fewer pieces than `max_pieces`.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(encoder, add_prefix_space=True)
+        model, found = AutoModelForMaskedLM.from_pretrained(encoder, dtype=torch.float32, output_loading_info=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"--encoder {encoder} cannot be loaded for masked-language training: {reason}") from error
+    if tokenizer.mask_token_id is None or tokenizer.pad_token_id is None:
+        raise ValueError(f"--encoder {encoder}: its tokenizer has no mask or no padding piece: give an encoder of BERT's kind")
+    longest = min(getattr(model.config, "max_position_embeddings", math.inf), tokenizer.model_max_length)
+    if not 3 <= max_pieces <= longest:
+        raise ValueError(f"--max_pieces {max_pieces}: {encoder} reads from 3 to {longest}")
+    if found["missing_keys"]:
+        print(f"{encoder} has no masked-language head: it gets a fresh one, tied to its embeddings", file=sys.stderr)
+    return model, tokenizer
+
+
+def _train(
+    model: PreTrainedModel,
+    batches: list[list[np.ndarray]],
+    tokenizer: PreTrainedTokenizerBase,
+    options: argparse.Namespace,
+    checkpoint: Checkpoint,
+) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr, weight_decay=0.01)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule(len(batches)))
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
@@ -81,13 +122,12 @@ def _train(model: nn.Module, batches: list[list[list[int]]], tokenizer: Any, opt
         done = state.pop("done")
         for name, values in state.items():
             parts[name].load_state_dict(values)
-    device = next(model.parameters()).device
     saved = time.monotonic()
     model.train()
     for step in tqdm(range(done, len(batches)), desc="adapt", initial=done, total=len(batches), disable=None):
         torch.manual_seed(random.Random(f"{options.seed} {step}").getrandbits(63))  # of dropout and masks, so that any step can be resumed
-        loss = _loss(model, batches[step], tokenizer, device)
-        loss.backward()
+        losses = masked_losses(model, batches[step], tokenizer)
+        (losses.sum() / max(len(losses), 1)).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         scheduler.step()
@@ -98,52 +138,27 @@ def _train(model: nn.Module, batches: list[list[list[int]]], tokenizer: Any, opt
 
 
 @torch.inference_mode()
-def held_out_loss(model: nn.Module, texts: Sequence[list[int]], tokenizer: Any, batch_size: int) -> float:
+def held_out_loss(model: PreTrainedModel, texts: Sequence[np.ndarray], tokenizer: PreTrainedTokenizerBase, batch_size: int) -> float:
     """Mean cross-entropy of masked pieces, the same masks for any model of this tokenizer."""
     model.eval()
-    device = next(model.parameters()).device
     losses = []
     for step, batch in enumerate(_batches(texts, batch_size, seed=0)):
         torch.manual_seed(step)
-        losses.append(_loss(model, batch, tokenizer, device).item())
-    return sum(losses) / len(losses)
+        losses.append(masked_losses(model, batch, tokenizer))
+    return torch.cat(losses).mean().item()
 
 
-def mask_pieces(pieces: Tensor, special: Tensor, mask_id: int, vocabulary: int) -> tuple[Tensor, Tensor]:
-    """Inputs and labels of masked-language training: of 15 % of the pieces 80 % are hidden, 10 % are others, 10 % stay.
-
-    Args:
-        pieces: (B, L) int64.
-        special: (B, L) bool, pieces that are left alone.
-        mask_id: the piece that hides.
-        vocabulary: number of pieces.
-    """
-    chance = torch.rand(pieces.shape).masked_fill(special, 1)
-    chosen = chance < MASKED
-    becomes_other = chance < MASKED * (BECOMES_MASK + BECOMES_RANDOM)
-    inputs = torch.where(becomes_other, torch.randint(vocabulary, pieces.shape), pieces)
-    inputs = inputs.masked_fill(chance < MASKED * BECOMES_MASK, mask_id)
-    return inputs, pieces.masked_fill(~chosen, NOT_JUDGED)
+def tokenise(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[np.ndarray]:
+    """Piece ids of each text, (L,) int32, at most `longest`, made from the words that the tagger reads."""
+    pieces: list[np.ndarray] = []
+    for start in tqdm(range(0, len(texts), TOKENISED_AT_A_TIME), desc="tokenise", disable=None):
+        words = [[text[a:b] for a, b in split_words(text)] or [""] for text in texts[start : start + TOKENISED_AT_A_TIME]]
+        ids = tokenizer(words, is_split_into_words=True, truncation=True, max_length=longest)["input_ids"]
+        pieces += [np.array(of_text, np.int32) for of_text in ids]
+    return pieces
 
 
-def _loss(model: nn.Module, batch: list[list[int]], tokenizer: Any, device: torch.device) -> Tensor:
-    padded = tokenizer.pad({"input_ids": batch}, return_tensors="pt")
-    special = torch.isin(padded["input_ids"], torch.tensor(tokenizer.all_special_ids))
-    inputs, labels = mask_pieces(padded["input_ids"], special, tokenizer.mask_token_id, len(tokenizer))
-    with torch.autocast(device.type, torch.bfloat16):
-        logits = model(input_ids=inputs.to(device), attention_mask=padded["attention_mask"].to(device)).logits
-        judged = (labels != NOT_JUDGED).to(device)
-        if not judged.any():
-            return logits.sum() * 0
-        return nn.functional.cross_entropy(logits[judged].float(), labels.to(device)[judged])
-
-
-def _pieces(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[list[int]]:
-    words = [[text[a:b] for a, b in split_words(text)] or [""] for text in texts]
-    return tokenizer(words, is_split_into_words=True, truncation=True, max_length=longest)["input_ids"]
-
-
-def _batches(texts: Sequence[list[int]], batch_size: int, seed: int) -> list[list[list[int]]]:
+def _batches(texts: Sequence[np.ndarray], batch_size: int, seed: int) -> list[list[np.ndarray]]:
     """Batches of texts of like length, in random order."""
     chance = random.Random(seed)
     order = chance.sample(list(texts), len(texts))
@@ -153,6 +168,11 @@ def _batches(texts: Sequence[list[int]], batch_size: int, seed: int) -> list[lis
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     chance.shuffle(batches)
     return batches
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -168,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--lr", type=float, default=1e-4)
     add("--save_every_s", type=float, default=SAVE_EVERY_S, help="seconds between states to go on from")
     add("--seed", type=int, default=0)
-    add("--device", default="cpu", help="cpu or cuda")
+    add("--device", choices=("cpu", "cuda"), default="cpu")
     add("--threads", type=int, default=usable_cores())
     return parser
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -24,7 +25,8 @@ SMALLEST_BATCH = 4
 BATCHES_HELD = 16
 """Batches whose emissions and weights are held at a time."""
 
-CRF_BATCH = 256
+CRF_WORDS = 2**15
+"""Words, padding included, that the CRF takes at a time: one long post must not make its neighbours as long."""
 
 
 class Seen(NamedTuple):
@@ -196,9 +198,11 @@ class Annotator:
 
     def _emissions(self, read: dict[int, _Words]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
         """Posts of like length together: their indices, emissions (B, W, T), mask (B, W)."""
-        by_length = sorted(read, key=lambda index: len(read[index].emissions))
-        for start in range(0, len(by_length), CRF_BATCH):
-            batch = by_length[start : start + CRF_BATCH]
+        by_length = deque(sorted(read, key=lambda index: len(read[index].emissions)))
+        while by_length:
+            batch = [by_length.popleft()]
+            while by_length and (len(batch) + 1) * len(read[by_length[0]].emissions) <= CRF_WORDS:
+                batch.append(by_length.popleft())
             lengths = torch.tensor([len(read[index].emissions) for index in batch])
             emissions = torch.zeros(len(batch), int(lengths.max()), self._tagger.crf.end.numel())
             for row, index in enumerate(batch):

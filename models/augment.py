@@ -9,15 +9,19 @@ case, then without leading # or @; of words that are not found the vector is zer
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from models.augmentation import AugmentationTable, build_table, read_vectors, save_table
+from models.augmentation import NEIGHBOURS, AugmentationTable, build_table, read_vectors, save_table
 from models.labels import TYPES
 from models.training.conll import read_conll, text_of
+from models.training.raw_posts import read_texts
 from models.words import split_words
+
+LABELLED = re.compile(rb"IMGID:|.*\t(O|[BI]-\S+)\s*$")
 
 
 def main(argv: list[str]) -> int:
@@ -26,19 +30,28 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--vectors", type=Path, required=True, help="file of word vectors, most frequent words first")
     parser.add_argument("--output", type=Path, required=True, help="folder of the table")
     parser.add_argument("--words", type=int, help="how many of the most frequent words get an entry (default: all)")
+    parser.add_argument("--neighbours", type=int, default=NEIGHBOURS, help="how many similar words an entry is made of")
     parser.add_argument(
-        "--coverage", type=Path, nargs="+", default=[], help="labelled tweets whose words are looked up, to tell how many are known"
+        "--coverage",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="labelled tweets (token, tab, tag), or raw posts as models.adapt reads, whose words are looked up to tell how many are known",
     )
     options = parser.parse_args(argv)
+    for name in ("words", "neighbours"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            parser.error(f"--{name} {getattr(options, name)}: give 1 or more")
     try:
-        table = build_table(*read_vectors(options.vectors), options.words)
+        looked_up = [word for path in options.coverage for word in _words(path)]
+        table = build_table(*read_vectors(options.vectors), options.words, neighbours=options.neighbours)
         save_table(table, options.output)
-        print(f"{options.output}: {len(table.words):,} words, {table.vectors.shape[1]} wide")
-        if options.coverage:
-            print(coverage(table, list(_words(options.coverage))))
     except (ValueError, OSError) as error:
         print(f"models.augment: {error}", file=sys.stderr)
         return 2
+    print(f"{options.output}: {len(table.words):,} words, {table.vectors.shape[1]} wide")
+    if options.coverage:
+        print(coverage(table, looked_up))
     return 0
 
 
@@ -50,11 +63,16 @@ def coverage(table: AugmentationTable, words: Sequence[str]) -> str:
     return f"known: {tokens:.1%} of {counted.total():,} words, {len(known) / max(len(counted), 1):.1%} of {len(counted):,} different ones"
 
 
-def _words(paths: Sequence[Path]) -> Iterator[str]:
-    for path in paths:
-        for post in read_conll(path, TYPES)[0]:
-            text = text_of(post)[0]
-            yield from (text[a:b] for a, b in split_words(text))
+def _words(path: Path) -> Iterator[str]:
+    texts = (text_of(post)[0] for post in read_conll(path, TYPES)[0]) if _is_labelled(path) else read_texts(path)
+    for text in texts:
+        yield from (text[a:b] for a, b in split_words(text))
+
+
+def _is_labelled(path: Path) -> bool:
+    """Whether a file's first line is one of labelled tweets."""
+    with path.open("rb") as file:
+        return LABELLED.match(file.readline(1 << 16)) is not None
 
 
 if __name__ == "__main__":

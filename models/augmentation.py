@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import fsspec
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -17,7 +19,7 @@ class AugmentationTable:
     """Vectors of known words.
 
     Args:
-        words: the vocabulary; word i has row i + 1 of `vectors`.
+        words: the vocabulary, most frequent first; word i has row i + 1 of `vectors`.
         vectors: (V + 1, A) float; row 0 is zero, for words that are not known.
     """
 
@@ -25,16 +27,23 @@ class AugmentationTable:
         self.words = list(words)
         self.vectors = vectors
         self._rows = {word: row for row, word in enumerate(self.words, start=1)}
+        for row, word in enumerate(self.words, start=1):
+            self._rows.setdefault(word.lower(), row)
 
     def row(self, word: str) -> int:
-        """Row of a word, 0 if it is not known. Looked up as written, lower-cased, then without a leading # or @."""
+        """Row of a word, 0 if it is not known. Looked up as written, lower-cased, then without a leading # or @.
+
+        Of known words that differ in case alone, the one in lower case stands for the others, else the most frequent one.
+        """
         rows = self._rows
         lowered = word.lower()
         return rows.get(word) or rows.get(lowered) or rows.get(lowered.lstrip("#@")) or 0
 
 
-def build_table(words: Sequence[str], vectors: Tensor, known: int | None = None, batch: int = 1024) -> AugmentationTable:
-    """For each of the first `known` words, the softmax-weighted sum of its 4 most similar words' vectors.
+def build_table(
+    words: Sequence[str], vectors: Tensor, known: int | None = None, batch: int = 1024, neighbours: int = NEIGHBOURS
+) -> AugmentationTable:
+    """For each of the first `known` words, the softmax-weighted sum of its most similar words' vectors.
 
     Similarity is the cosine; a word is never its own neighbour (arXiv 2210.14163, section 3.1).
 
@@ -43,7 +52,13 @@ def build_table(words: Sequence[str], vectors: Tensor, known: int | None = None,
         vectors: (V, A) float32.
         known: how many words get an entry (all of them may be neighbours).
         batch: words compared with the whole vocabulary at a time.
+        neighbours: how many similar words.
+
+    Raises:
+        ValueError: there are no more words than neighbours.
     """
+    if len(words) <= neighbours:
+        raise ValueError(f"{len(words)} words with vectors are too few for {neighbours} neighbours of each")
     known = min(known or len(words), len(words))
     unit = torch.nn.functional.normalize(vectors, dim=1)
     sums = []
@@ -51,7 +66,7 @@ def build_table(words: Sequence[str], vectors: Tensor, known: int | None = None,
         rows = torch.arange(start, min(start + batch, known))
         similarity = unit[rows] @ unit.T  # shape: (batch, V)
         similarity[torch.arange(len(rows)), rows] = -torch.inf
-        top = similarity.topk(NEIGHBOURS, dim=1)
+        top = similarity.topk(neighbours, dim=1)
         sums.append((top.values.softmax(1)[..., None] * vectors[top.indices]).sum(1))
     zero = vectors.new_zeros(1, vectors.shape[1])
     return AugmentationTable(words[:known], torch.cat([zero, *sums]))
@@ -60,11 +75,22 @@ def build_table(words: Sequence[str], vectors: Tensor, known: int | None = None,
 def read_vectors(path: Path) -> tuple[list[str], Tensor]:
     """Words and (V, A) float32 vectors, most frequent first, of word2vec (binary or text), fastText (.vec) or GloVe files.
 
-    The form is told by looking; `.gz` is unpacked.
+    The form is told by looking; `.gz` is unpacked. Words that hold whitespace, which no word of a post does, are left out.
 
     Raises:
-        ValueError: the file is none of these.
+        ValueError: the file is none of these, or missing, or damaged, or holds numbers that are not finite.
     """
+    try:
+        words, vectors = _read(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read as word vectors: {error}") from error
+    if not vectors.isfinite().all():
+        raise ValueError(f"{path} holds numbers that are not finite: it is damaged")
+    usable = [row for row, word in enumerate(words) if word.split() == [word]]
+    return [words[row] for row in usable], vectors[usable]
+
+
+def _read(path: Path) -> tuple[list[str], Tensor]:
     from gensim.models import KeyedVectors
 
     with fsspec.open(str(path), "rb", compression="infer") as file:
@@ -75,7 +101,7 @@ def read_vectors(path: Path) -> tuple[list[str], Tensor]:
         raise ValueError(f"{path} holds no word vectors: word2vec (binary or text), fastText .vec or GloVe are read")
     try:
         vectors = KeyedVectors.load_word2vec_format(str(path), binary=is_binary, no_header=not has_header, unicode_errors="replace")
-    except (ValueError, EOFError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} cannot be read as word vectors: {error}") from error
     return list(vectors.index_to_key), torch.from_numpy(vectors.vectors.copy())
 
@@ -88,9 +114,12 @@ def save_table(table: AugmentationTable, folder: Path) -> None:
 
 
 def load_table(folder: Path) -> AugmentationTable:
-    """Read what `save_table` wrote. Raises ValueError where the two files do not fit together, OSError where one is missing."""
+    """Read what `save_table` wrote. Raises ValueError where its files are damaged or do not fit, OSError where one is missing."""
     words = (folder / "augmentation.txt").read_bytes().decode("utf-8").split("\n")
-    vectors = load_file(folder / "augmentation.safetensors")["vectors"].float()
+    try:
+        vectors = load_file(folder / "augmentation.safetensors")["vectors"].float()
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{folder}/augmentation.safetensors holds no table: {error}: build the table again") from error
     if len(vectors) != len(words) + 1:
         raise ValueError(f"{folder} has {len(words)} words and {len(vectors)} vectors, which do not fit: build the table again")
     return AugmentationTable(words, vectors)

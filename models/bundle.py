@@ -99,6 +99,16 @@ def load_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: the folder is no bundle, of another format, or a file's hash differs from what `config.json` says.
     """
+    try:
+        return _load(folder)
+    except BundleError:
+        raise
+    except (ArithmeticError, AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise BundleError(f"--model {folder} cannot be read ({type(error).__name__}: {text}): copy or make it again") from error
+
+
+def _load(folder: Path) -> Bundle:
     config, sha256 = _checked_config(folder)
     settings = BundleSettings(**_tuples(config["settings"]))
     tagger_config = TaggerConfig(**_tuples(config["tagger"]))
@@ -119,7 +129,10 @@ def load_bundle(folder: Path) -> Bundle:
 
 def read_settings(folder: Path) -> BundleSettings:
     """Settings alone, checked, without loading weights. Raises BundleError as `load_bundle` does."""
-    return BundleSettings(**_tuples(_checked_config(folder)[0]["settings"]))
+    try:
+        return BundleSettings(**_tuples(_checked_config(folder)[0]["settings"]))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BundleError(f"--model {folder}: config.json has no readable settings ({error}): copy or make it again") from error
 
 
 def _checked_config(folder: Path) -> tuple[dict[str, Any], str]:
@@ -127,7 +140,7 @@ def _checked_config(folder: Path) -> tuple[dict[str, Any], str]:
     try:
         raw = path.read_bytes()
         config = json.loads(raw)
-        version, digests = config["format"], config["sha256"]
+        version, digests = config["format"], dict(config["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"--model {folder} is not a model bundle (no readable config.json with format and sha256)") from error
     if version != FORMAT:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import fsspec
 import torch
 
 from models.annotate import Annotator
-from models.bundle import load_bundle, read_settings
+from models.bundle import BundleError, load_bundle, read_settings
+from models.shards.address import resolve
 from models.vision.look import Looker
 
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -59,11 +59,14 @@ def load_annotator(options: ModelOptions) -> Annotator:
 @cache
 def local_folder(address: str) -> Path:
     """A bundle's folder on this machine; one on an object store is copied to a temporary folder first."""
-    filesystem, path = fsspec.core.url_to_fs(address)
-    if "file" in filesystem.protocol:
-        return Path(path)
-    copy = Path(tempfile.mkdtemp(prefix="postner-model-"))
-    filesystem.get(path.rstrip("/") + "/", f"{copy}/", recursive=True)
+    try:
+        filesystem, path = resolve(address)
+        if "file" in filesystem.protocol:
+            return Path(path)
+        copy = Path(tempfile.mkdtemp(prefix="postner-model-"))
+        filesystem.get(path.rstrip("/") + "/", f"{copy}/", recursive=True)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"--model {address} cannot be fetched ({error}): give the folder of a bundle") from error
     return copy
 
 

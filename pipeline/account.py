@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from models.shards.address import open_file
 from pipeline.output import names_in
 
 COSTS_A_ROW = ("post", "tag")
@@ -122,7 +122,7 @@ def parquet_files(output: str, folder: str) -> Iterator[tuple[str, Any]]:
     """The Parquet files of one folder of an output, open, under their paths in the output."""
     for name in names_in(f"{output}/{folder}"):
         if name.endswith(".parquet"):
-            with fsspec.open(f"{output}/{folder}/{name}", "rb") as file:
+            with open_file(f"{output}/{folder}/{name}") as file:
                 yield f"{folder}/{name}", file
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +37,8 @@ class Checked:
 
 def check(options: RunOptions) -> Checked:
     """Find the inputs, load the models. Raises UsageError with one sentence."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", options.device):
+        raise UsageError(f"--device {options.device!r} is none of auto, cpu, cuda, cuda:N")
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(f"--device {options.device}: torch finds no CUDA device here, use --device cpu")
     try:
@@ -43,9 +47,17 @@ def check(options: RunOptions) -> Checked:
         looker, annotator = load_looker(options.models), load_annotator(options.models)
     except (BundleError, DetectorError, ValueError, OSError) as error:
         raise UsageError(str(error)) from error
+    for name in posts + shards:
+        if _path(name).startswith(_path(options.output) + "/"):
+            raise UsageError(f"--output {options.output} holds the input {name}: give a folder of its own")
     notes = []
     settings = annotator.bundle.settings
     if settings.grid and looker.grid_id != settings.grid:
         reads = "with this detector the tagger reads objects only" if looker.detector_id else "without it the tagger reads texts alone"
         notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
     return Checked(posts, shards, annotator.bundle.label, looker.detector_id, notes)
+
+
+def _path(address: str) -> str:
+    """An address by which two can be compared."""
+    return address if "://" in address else os.path.realpath(address)

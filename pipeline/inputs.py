@@ -6,9 +6,9 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from models.shards.address import open_file, resolve
 from transforms.lines import DamagedError, read_lines
 
 
@@ -43,7 +43,7 @@ def look_at(address: str, hashed: bool, before: InputFile | None = None) -> Inpu
         hashed: whether its content is read for a SHA-256, where it is local.
         before: as an earlier run saw it; a file of the same size and time is not read again.
     """
-    filesystem, path = fsspec.core.url_to_fs(address)
+    filesystem, path = resolve(address)
     info = filesystem.info(path)
     modified = next((str(info[name]) for name in ("ETag", "etag", "generation", "mtime", "LastModified", "created") if info.get(name)), "")
     now = InputFile(info["size"] or 0, modified)
@@ -58,7 +58,7 @@ def look_at(address: str, hashed: bool, before: InputFile | None = None) -> Inpu
 def count_lines(address: str, max_line_bytes: int) -> int:
     """Lines of a posts file, read for nothing else; of a damaged file those before the damage."""
     counted = 0
-    with suppress(DamagedError), fsspec.open(address, "rb") as file:
+    with suppress(DamagedError), open_file(address) as file:
         for _ in read_lines(file, address, max_line_bytes):
             counted += 1
     return counted

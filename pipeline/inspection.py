@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.shards.address import resolve
 from pipeline import record
 from pipeline.account import account, parquet_files
 from pipeline.inputs import count_lines, look_at
@@ -25,7 +25,7 @@ def inspect(output: str) -> list[str]:
     problems = [] if summary["state"] == "done" else [f"the run has not ended: repeat its command with --resume {output}"]
     lines_of = {}
     for name, file in told.posts.items():
-        filesystem, path = fsspec.core.url_to_fs(name)
+        filesystem, path = resolve(name)
         if not filesystem.exists(path):
             lines_of[name] = file.lines or 0
         elif not file.is_same(look_at(name, True)):

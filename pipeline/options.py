@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import NoReturn
 
 from apache_beam.options import pipeline_options
+from apache_beam.runners import create_runner
 
 from models.loading import PRETRAINED, ModelOptions, usable_cores
 from models.vision.pictures import Limits
@@ -29,6 +30,7 @@ in one process or in --local_workers. Exit status: 0 done, 1 failed, 2 a mistake
 
 
 LOCAL_RUNNER = "FnApiRunner"
+LARGEST = 2**40
 
 
 class UsageError(ValueError):
@@ -100,13 +102,16 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOpt
     values = vars(given)
     if values["detector"] is not None and values["detector"].lower() == "none":
         values["detector"] = None
+    for name in ("posts", "images", "output", "model", "detector", "device"):
+        if values[name] is not None and not values[name].strip():
+            raise UsageError(f"--{name} is empty: give a value, or leave it out")
     for name in ("batch_size", "max_line_bytes", "max_image_bytes", "max_image_pixels"):
-        if values[name] < 1:
-            raise UsageError(f"--{name} must be at least 1, not {values[name]}")
+        if not 1 <= values[name] <= LARGEST:
+            raise UsageError(f"--{name} must be from 1 to {LARGEST}, not {values[name]}")
     if values["threads"] < 0:
         raise UsageError(f"--threads must be 0 (all cores) or more, not {values['threads']}")
-    if not values["decode_timeout_s"] > 0:
-        raise UsageError(f"--decode_timeout_s must be more than 0, not {values['decode_timeout_s']}")
+    if not 0 < values["decode_timeout_s"] <= 86_400:
+        raise UsageError(f"--decode_timeout_s must be more than 0 and at most a day, 86400, not {values['decode_timeout_s']}")
     if values["overwrite"] and values["resume"]:
         raise UsageError("--overwrite and --resume: one begins anew, the other goes on; give one of them")
     if not 1 <= values["local_workers"] <= usable_cores():
@@ -122,6 +127,11 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOpt
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see --help)")
+
+
+class _BeamParser(pipeline_options._BeamArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (an option of Beam)")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -194,11 +204,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _beam_options(argv: list[str]) -> pipeline_options.PipelineOptions:
     """Beam's options, with the in-process runner made explicit and what would lose data or go unread refused."""
-    parser = pipeline_options._BeamArgumentParser(allow_abbrev=False)
+    parser = _BeamParser(allow_abbrev=False)
     for kind in pipeline_options.PipelineOptions.__subclasses__():
         kind._add_argparse_args(parser)
     known, unknown = parser.parse_known_args(argv)
     local = known.runner in (None, "DirectRunner", "FnApiRunner")
+    if unknown and not unknown[0].startswith("-"):
+        raise UsageError(f"unexpected argument {unknown[0]!r}: put a glob in quotes, so that the shell leaves it whole")
     if unknown and local:
         name = unknown[0].split("=")[0]
         options = [f"--{field.name}" for field in fields(RunOptions)] + list(parser._option_string_actions)
@@ -206,10 +218,15 @@ def _beam_options(argv: list[str]) -> pipeline_options.PipelineOptions:
         raise UsageError(f"unknown option {name!r}" + (f", did you mean {close[0]}?" if close else " (see --help)"))
     options = pipeline_options.PipelineOptions(argv)
     if local:
-        if (known.direct_num_workers or 1) != 1:
+        if known.direct_num_workers != 1 or known.direct_running_mode not in (None, "in_memory"):
             raise UsageError(
-                f"--direct_num_workers={known.direct_num_workers}: Beam's local runner loses data with more than one; "
-                "give --local_workers instead"
+                f"--direct_num_workers={known.direct_num_workers} --direct_running_mode={known.direct_running_mode}: "
+                "Beam's local runner loses data with more than one worker, give --local_workers instead"
             )
         options.view_as(pipeline_options.StandardOptions).runner = LOCAL_RUNNER
+    else:
+        try:
+            create_runner(known.runner)
+        except (ImportError, ValueError, AttributeError) as error:
+            raise UsageError(f"--runner {known.runner!r} is no runner of Beam that is installed here: {error}") from error
     return options

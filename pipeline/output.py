@@ -5,12 +5,11 @@ from __future__ import annotations
 import posixpath
 import tempfile
 
-import fsspec
-
+from models.shards.address import resolve
 from pipeline.options import RunOptions, UsageError
 from pipeline.record import FILE, Record, load
 from transforms import schema
-from transforms.write import PARTIAL, write_whole
+from transforms.write import PARTIAL, whole_file, write_whole
 
 FOLDERS = {"annotations": schema.ANNOTATIONS, "rejects": schema.REJECTS}
 LOG = "error.log"
@@ -25,9 +24,9 @@ def prepare(options: RunOptions) -> Record | None:
             cannot be written, or holds no run that could be resumed.
     """
     output = options.output
-    filesystem, path = fsspec.core.url_to_fs(output)
     before = None
     try:
+        filesystem, path = resolve(output)
         if filesystem.isfile(path):
             raise UsageError(f"--output {output} is a file: give a folder that is new or empty")
         found = names_in(output)
@@ -38,14 +37,16 @@ def prepare(options: RunOptions) -> Record | None:
             _empty(output, found, options)
         for folder in FOLDERS:
             filesystem.makedirs(f"{path}/{folder}", exist_ok=True)
-    except OSError as error:
+    except UsageError:
+        raise
+    except (OSError, ValueError) as error:
         raise UsageError(f"--output {output} cannot be written: {error}") from error
     return before
 
 
 def names_in(folder: str) -> list[str]:
     """Names of what lies in a folder, sorted; none if there is no such folder."""
-    filesystem, path = fsspec.core.url_to_fs(folder)
+    filesystem, path = resolve(folder)
     filesystem.invalidate_cache()
     try:
         return sorted(posixpath.basename(entry.rstrip("/")) for entry in filesystem.ls(path, detail=False))
@@ -63,7 +64,7 @@ def _remove_leftovers(output: str) -> None:
     for folder in (output, *(f"{output}/{name}" for name in FOLDERS)):
         for name in names_in(folder):
             if name.endswith(PARTIAL) or name == LOG:
-                filesystem, path = fsspec.core.url_to_fs(f"{folder}/{name}")
+                filesystem, path = resolve(f"{folder}/{name}")
                 filesystem.rm(path)
 
 
@@ -74,10 +75,13 @@ def _empty(output: str, found: list[str], options: RunOptions) -> None:
             "or --overwrite to replace it"
         )
     strangers = [name for name in found if name not in OURS and not name.endswith(PARTIAL)]
+    for folder in FOLDERS:
+        inside = names_in(f"{output}/{folder}") if folder in found else []
+        strangers += [f"{folder}/{name}" for name in inside if FILE not in found or not name.endswith((".parquet", PARTIAL))]
     if strangers:
         raise UsageError(f"--output {output} holds {strangers[0]!r}, which no run wrote: --overwrite only replaces output of earlier runs")
     for name in sorted(found, key=lambda name: name == FILE):  # run.json last: as long as it is there, the rest can be resumed
-        filesystem, path = fsspec.core.url_to_fs(f"{output}/{name}")
+        filesystem, path = resolve(f"{output}/{name}")
         filesystem.rm(path, recursive=True)
 
 
@@ -92,8 +96,8 @@ def keep_log(output: str, text: str) -> str:
     """Write `error.log` into the output folder or, where that is full, a temporary one; says where it is."""
     for folder in (output, tempfile.mkdtemp(prefix="postner-")):
         try:
-            with fsspec.open(f"{folder}/{LOG}", "w", encoding="utf-8") as file:
-                file.write(text)
+            with whole_file(f"{folder}/{LOG}") as file:
+                file.write(text.encode("utf-8", "backslashreplace"))
         except OSError:
             continue
         return f"{folder}/{LOG}"

@@ -6,8 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import fsspec
-
+from models.shards.address import open_file
 from pipeline.checks import Checked
 from pipeline.inputs import InputFile, look_at
 from pipeline.options import RunOptions, UsageError
@@ -101,9 +100,9 @@ def load(output: str) -> tuple[Record, dict[str, Any]]:
         UsageError: it has no `run.json` that a run of this version wrote.
     """
     try:
-        with fsspec.open(f"{output}/{FILE}", "rb") as file:
+        with open_file(f"{output}/{FILE}") as file:
             summary = json.loads(file.read().decode("utf-8", "surrogateescape"))
         inputs = {kind: {name: InputFile(**values) for name, values in summary["inputs"][kind].items()} for kind in ("posts", "shards")}
-        return Record(summary["settings"], **inputs), summary
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Record(dict(summary["settings"]), **inputs), summary
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{output} has no {FILE} of this version: give the folder of a run, or begin anew with --overwrite") from error

@@ -82,7 +82,7 @@ def _unpacked(file: IO[bytes], source: str) -> Iterator[bytes]:
     unpacker, fed_bytes = compression
     part: Any = None
     while raw := file.read(fed_bytes):
-        while raw:
+        while raw := raw if part else raw.lstrip(b"\0"):  # padding between and behind the parts
             part = part or unpacker()
             try:
                 unpacked = part.decompress(raw)

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import fsspec
 import msgspec
 
+from models.shards.address import found_files, open_file, resolve
 from transforms.lines import DamagedError, TooLong, read_lines
 from transforms.records import Post, Reject, Slice
 
@@ -20,6 +20,9 @@ FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**2
 
 MAX_NESTING = 100
 """Of JSON. The parser's own limit is what is left of the stack, which is not the same in every runner."""
+
+POSTS_FILE = re.compile(r"/[^/.][^/]*\.jsonl(\.(gz|bz2|zst))?$", re.IGNORECASE)
+"""What counts as a posts file in a folder."""
 
 _BOM = b"\xef\xbb\xbf"
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -32,15 +35,14 @@ def find(pattern: str, option: str) -> list[str]:
     Raises:
         ValueError: it names nothing; the message tells the option and the value.
     """
-    filesystem, path = fsspec.core.url_to_fs(pattern)
+    filesystem, path = resolve(pattern)
     if filesystem.isdir(path):
-        path = f"{glob.escape(path.rstrip('/'))}/*.jsonl*"
-    elif filesystem.isfile(path):
-        path = glob.escape(path)
-    found = [name for name in sorted(filesystem.glob(path)) if not filesystem.isdir(name)]
-    if not found:
-        raise ValueError(f"{option} matched no file: {pattern!r}")
-    return [filesystem.unstrip_protocol(name) if "://" in pattern else name for name in found]
+        names = [name for name in filesystem.glob(f"{glob.escape(path.rstrip('/'))}/*") if POSTS_FILE.search(name)]
+        if not names:
+            raise ValueError(f"{option} {pattern!r} is a folder without a .jsonl file, compressed or not")
+    else:
+        names = filesystem.glob(glob.escape(path) if filesystem.exists(path) else path)
+    return found_files(filesystem, names, pattern, option)
 
 
 def parse_post(line: bytes, source: str, number: int) -> Post | Reject:
@@ -119,7 +121,7 @@ def read_slices(source: str, max_line_bytes: int, wanted: Callable[[str], bool] 
     building = _Building(source, 1)
     broken: Reject | None = None
     try:
-        with fsspec.open(source, "rb") as file:
+        with open_file(source) as file:
             for line in read_lines(file, source, max_line_bytes):
                 building.add(line)
                 if building.is_full():

@@ -14,11 +14,11 @@ from itertools import islice
 from typing import IO
 
 import apache_beam as beam
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from models.shards.address import resolve
 from transforms import schema
 from transforms.counters import count, timed
 from transforms.records import Reject
@@ -115,7 +115,7 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
     On a file system it is written under a hidden name, which readers of a folder skip, and renamed; an object store
     shows an object when it is closed, never before.
     """
-    filesystem, name = fsspec.core.url_to_fs(path)
+    filesystem, name = resolve(path)
     folder, base = posixpath.split(name)
     is_local = isinstance(filesystem, LocalFileSystem)
     written = f"{folder}/.{base}.{uuid.uuid4().hex}{PARTIAL}" if is_local else name  # attempts may overlap on a cluster

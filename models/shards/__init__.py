@@ -11,10 +11,9 @@ from glob import escape
 from itertools import groupby
 from operator import attrgetter
 
-import fsspec
-
 from models.shards import folder, tar
 from models.shards import zip as zip_packing
+from models.shards.address import found_files, resolve
 from models.shards.member import FetchError, Member, ShardProblem
 
 __all__ = ["FetchError", "Member", "ShardProblem", "fetch", "find_shards", "index_shard"]
@@ -28,16 +27,12 @@ def find_shards(pattern: str, option: str) -> list[str]:
     Raises:
         ValueError: it names nothing; the message tells the option and the value.
     """
-    filesystem, path = fsspec.core.url_to_fs(pattern)
+    filesystem, path = resolve(pattern)
     if filesystem.isdir(path):
         return [pattern.rstrip("/") + "/"]
-    if filesystem.isfile(path):
+    if filesystem.exists(path):
         path = escape(path)
-    found = [filesystem.unstrip_protocol(name) if "://" in pattern else name for name in sorted(filesystem.glob(path))]
-    found = [name for name in found if not filesystem.isdir(name)]
-    if not found:
-        raise ValueError(f"{option} matched no file: {pattern!r}")
-    return found
+    return found_files(filesystem, filesystem.glob(path), pattern, option)
 
 
 def index_shard(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
@@ -59,7 +54,7 @@ def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, b
     for shard, of_shard in groupby(sorted(members), key=attrgetter("shard")):
         wanted = deque(of_shard)
         try:
-            filesystem, path = fsspec.core.url_to_fs(shard)
+            filesystem, path = resolve(shard)
             with filesystem.open(path, "rb", block_size=2**18) as file:
                 size = file.seek(0, 2)
                 while wanted:
@@ -71,10 +66,10 @@ def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, b
 
 
 def _read(file, size: int, member: Member, max_bytes: int) -> bytes | FetchError:  # type: ignore[no-untyped-def]
-    if member.size > max_bytes:
-        return FetchError("too_large", "too_many_bytes")
     if member.offset + member.size > size:
         return FetchError("corrupt", "truncated")
+    if member.size > max_bytes:
+        return FetchError("too_large", "too_many_bytes")
     if member.packing == "stored":
         file.seek(member.offset)
         return file.read(member.size)

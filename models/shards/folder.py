@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from models.shards.address import resolve
 from models.shards.member import Member, ShardProblem, is_text
 
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
     """List the folder. A link is followed to a file in the folder, never out of it."""
-    filesystem, root = fsspec.core.url_to_fs(shard)
+    filesystem, root = resolve(shard)
     root = root.rstrip("/")
     is_local = isinstance(filesystem, LocalFileSystem)
     inside = os.path.realpath(root) + os.sep

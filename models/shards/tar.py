@@ -6,8 +6,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import fsspec
-
+from models.shards.address import open_file
 from models.shards.member import Member, ShardProblem, is_text
 
 LONGEST_HEADERS_BYTES = 2**20
@@ -18,7 +17,7 @@ COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\x28\xb5": "zstd", b"\xfd7"
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
     """Read headers one by one. `tarfile`'s own iteration stops at a damaged header without a word, so it is not used."""
-    with fsspec.open(shard, "rb") as file:
+    with open_file(shard) as file:
         size = file.seek(0, 2)
         file.seek(0)
         start = file.read(tarfile.BLOCKSIZE)

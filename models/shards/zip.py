@@ -8,8 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import fsspec
-
+from models.shards.address import open_file
 from models.shards.member import FetchError, Member, ShardProblem
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -19,7 +18,7 @@ _ENCRYPTED = 0x1
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
     """Read the central directory."""
-    with fsspec.open(shard, "rb") as file:
+    with open_file(shard) as file:
         try:
             entries = zipfile.ZipFile(file).infolist()
         except OSError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import msgspec
+import zstandard
 
 
 def read_texts(path: Path) -> Iterator[str]:
@@ -16,21 +18,20 @@ def read_texts(path: Path) -> Iterator[str]:
     `.jsonl`: objects with `text`. `.tsv`: the last column. Anything else: a text a line. Lines without text are skipped.
 
     Raises:
-        ValueError: a line of `.jsonl` that is no object with a string `text`; names file and line.
+        ValueError: a line of `.jsonl` that is no object with a string `text`, or a file that is missing or damaged; names it.
     """
     kind = [suffix for suffix in path.suffixes if suffix in (".jsonl", ".tsv")]
-    with fsspec.open(str(path), "rt", compression="infer", encoding="utf-8", errors="replace", newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
-            text = line.strip("\r\n")
-            if kind == [".jsonl"] and text:
-                try:
-                    text = msgspec.json.decode(text, type=_Post).text
-                except msgspec.MsgspecError as error:
-                    raise ValueError(f"{path}:{number}: no JSON object with a string 'text': {error}") from error
-            elif kind == [".tsv"]:
-                text = text.rpartition("\t")[2]
-            if text.strip():
-                yield text
+    for number, line in enumerate(_lines(path), start=1):
+        text = line.strip("\r\n")
+        if kind == [".jsonl"] and text:
+            try:
+                text = msgspec.json.decode(text, type=_Post).text
+            except msgspec.MsgspecError as error:
+                raise ValueError(f"{path}:{number}: no JSON object with a string 'text': {error}") from error
+        elif kind == [".tsv"]:
+            text = text.rpartition("\t")[2]
+        if text.strip():
+            yield text
 
 
 def sample_texts(paths: list[Path], count: int, seed: int) -> list[str]:
@@ -39,6 +40,14 @@ def sample_texts(paths: list[Path], count: int, seed: int) -> list[str]:
     if len(texts) < count:
         raise ValueError(f"{count} unlabelled posts are asked for, {', '.join(map(str, paths))} hold {len(texts)}")
     return random.Random(seed).sample(texts, count)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with fsspec.open(str(path), "rt", compression="infer", encoding="utf-8", errors="replace", newline="\n") as lines:
+            yield from lines
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 class _Post(msgspec.Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import subprocess
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModel, BertConfig, BertModel, BertTokenizer
+from safetensors.torch import load_file
+from transformers import AutoModel, BertConfig, BertModel, BertTokenizer, RobertaConfig, RobertaModel, RobertaTokenizer
 
-from models.adapt import NOT_JUDGED, main, mask_pieces
+from models.adapt import load_encoder, main, tokenise
 
 ROOT = Path(__file__).parent.parent.parent
 WORDS = ["anna", "bob", "loves", "sees", "paris", "rome", "in", "the", "rain", "sun"]
@@ -60,21 +62,55 @@ def test_killed_it_goes_on_to_the_same_weights(material: Path) -> None:
     assert (material / "out" / "model.safetensors").read_bytes() == (material / "whole" / "model.safetensors").read_bytes()
 
 
-def test_shares_of_masking() -> None:
-    torch.manual_seed(0)
-    pieces = torch.randint(5, 1000, (200, 500))
-    special = torch.zeros_like(pieces, dtype=torch.bool)
-    special[:, 0] = True
-    inputs, labels = mask_pieces(pieces, special, 4, 1000)
-    judged = labels != NOT_JUDGED
-    assert not judged[:, 0].any()
-    assert torch.equal(labels[judged], pieces[judged])
-    assert torch.equal(inputs[~judged], pieces[~judged])
-    assert judged[:, 1:].float().mean() == pytest.approx(0.15, abs=0.003)
-    assert (inputs[judged] == 4).float().mean() == pytest.approx(0.8, abs=0.01)
-    assert (inputs[judged] == pieces[judged]).float().mean() == pytest.approx(0.1, abs=0.01)
+def test_posts_that_changed_since_the_kill_are_refused(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = command(material, "out", "--lr=1e30")
+    assert main(arguments) == 2
+    assert "the loss became nan with --lr 1e+30" in capsys.readouterr().err
+    assert not (material / "out" / "model.safetensors").exists()
+    with (material / "raw.txt").open("a") as file:
+        file.write("\none more")
+    assert main(arguments) == 2
+    assert "other data" in capsys.readouterr().err
 
 
-def test_too_few_posts_are_told(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(command(material, "out", "--texts=99999")) == 2
-    assert "100059 unlabelled posts are asked for" in capsys.readouterr().err
+def test_an_encoder_in_half_precision_is_trained_in_single(material: Path) -> None:
+    AutoModel.from_pretrained(material / "encoder").half().save_pretrained(material / "encoder")
+    assert main(command(material, "out")) == 0
+    assert {tensor.dtype for tensor in load_file(material / "out" / "model.safetensors").values()} == {torch.float32}
+
+
+def test_pieces_are_those_that_the_tagger_reads(tmp_path: Path) -> None:
+    """A tokenizer of RoBERTa's kind tells words that follow a space from others."""
+    names = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a", "b", "Ġ", ",", "Ġa"]
+    RobertaTokenizer(vocab={name: i for i, name in enumerate(names)}, merges=[("Ġ", "a")]).save_pretrained(tmp_path)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8, "max_position_embeddings": 66}
+    RobertaModel(RobertaConfig(vocab_size=len(names), **sizes)).save_pretrained(tmp_path)
+    _, tokenizer = load_encoder(str(tmp_path), 64)
+    pieces = tokenise(["a,b  a"], tokenizer, 64)[0]
+    assert tokenizer.convert_ids_to_tokens(pieces.tolist()) == ["<s>", "Ġa", "Ġ", ",", "Ġ", "b", "Ġa", "</s>"]
+
+
+MISTAKES = {
+    "--texts=99999": "100059 unlabelled posts are asked for",
+    "--texts=0": "--texts 0: give 1 or more",
+    "--held_out=0": "--held_out 0: give 1 or more",
+    "--batch_size=-1": "--batch_size -1: give 1 or more",
+    "--threads=0": "--threads 0: give 1 or more",
+    "--max_pieces=65": "--max_pieces 65: {folder}/encoder reads from 3 to 64",
+    "--max_pieces=2": "--max_pieces 2: {folder}/encoder reads from 3 to 64",
+    "--encoder={folder}/none": "--encoder {folder}/none cannot be loaded",
+    "--posts={folder}/none.txt": "{folder}/none.txt cannot be read",
+    "--posts={folder}/cut.txt.gz": "{folder}/cut.txt.gz cannot be read",
+    "--lr=-1": "Invalid learning rate: -1.0",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told_in_a_sentence(material: Path, capsys: pytest.CaptureFixture[str], mistake: str) -> None:
+    (material / "cut.txt.gz").write_bytes(gzip.compress((material / "raw.txt").read_bytes())[:-20])
+    try:
+        status = main(command(material, "out", mistake.format(folder=material)))
+    except SystemExit as ended:
+        status = int(str(ended))
+    assert status == 2
+    assert MISTAKES[mistake].format(folder=material) in capsys.readouterr().err.splitlines()[-1]

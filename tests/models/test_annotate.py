@@ -12,7 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.annotate import Annotator, Entity, Seen
+from models.annotate import CRF_WORDS, Annotator, Entity, Seen
 from models.bundle import load_bundle
 from models.loading import PRETRAINED
 from models.vision.look import Sight
@@ -127,3 +127,16 @@ def test_another_detector_s_classes_are_matched_by_name_and_its_grid_is_not_read
     seen = [Seen("a.jpg", Sight(mine.width, mine.height, mine.labels, mine.scores, mine.boxes, None))]
     text = "Taylor Swift sings in London"
     assert other.annotate([(text, [Seen("a.jpg", theirs)])]) == annotator().annotate([(text, seen)])
+
+
+def test_a_long_post_does_not_make_its_neighbours_long() -> None:
+    posts = [("Anna in Paris", []), ("Bob in Rome", [])] * 20 + [("a " * 2000, [])]
+    asked: list[tuple[int, int]] = []
+    crf = annotator().bundle.tagger.crf
+    decode = crf.decode
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crf, "decode", lambda emissions, mask: asked.append(tuple(mask.shape)) or decode(emissions, mask))
+        found = annotator().annotate(posts)
+    assert [[entity.text for entity in entities] for entities in found[:2]] == [["Anna", "Paris"], ["Bob", "Rome"]]
+    assert sum(rows for rows, _ in asked) == len(posts)
+    assert all(rows * words <= CRF_WORDS for rows, words in asked)

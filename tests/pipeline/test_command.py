@@ -163,7 +163,23 @@ def test_folder_of_pictures_and_store_of_objects(tmp_path: Path, posts_file: Cal
         (["--posts={posts}", "--output={tmp}/out", "--batch_size=many"], ["--batch_size", "many"]),
         (["--posts={posts}", "--output={tmp}/out", "--modle=x"], ["--modle", "--model"]),
         (["--posts={posts}", "--output={tmp}/out", "--direct_num_workers=4"], ["--direct_num_workers", "4"]),
+        (["--posts={posts}", "--output={tmp}/out", "--direct_num_workers=0"], ["--direct_num_workers", "--local_workers"]),
+        (["--posts={posts}", "--output={tmp}/out", "--direct_num_workers=few"], ["few", "option of Beam"]),
+        (["--posts={posts}", "--output={tmp}/out", "--direct_running_mode=multi_processing"], ["multi_processing", "--local_workers"]),
+        (["--posts={posts}", "--output={tmp}/out", "--runner=Bogus"], ["--runner", "Bogus"]),
         (["--posts={posts}", "--output={tmp}/out", "--device=cuda"], ["--device"]),
+        (["--posts={posts}", "--output={tmp}/out", "--device=gpu"], ["--device", "gpu"]),
+        (["--posts={posts}", "other.jsonl", "--output={tmp}/out"], ["other.jsonl", "quotes"]),
+        (["--posts={posts}", "--images=", "--output={tmp}/out"], ["--images", "empty"]),
+        (["--posts={posts}", "--output={tmp}/out", "--max_image_bytes=9223372036854775807"], ["--max_image_bytes"]),
+        (["--posts={posts}", "--output={tmp}/out", "--decode_timeout_s=inf"], ["--decode_timeout_s", "inf"]),
+        (["--posts=/dev/stdin", "--output={tmp}/out"], ["--posts", "/dev/stdin", "regular"]),
+        (["--posts={tmp}/full", "--output={tmp}/out"], ["--posts", "full", ".jsonl"]),
+        (["--posts=nostore://a/b.jsonl", "--output={tmp}/out"], ["nostore://a/b.jsonl"]),
+        (["--posts={posts}", "--output=nostore://out"], ["nostore://out"]),
+        (["--posts={posts}", "--output={tmp}/out", "--model=memory://nope"], ["--model", "memory://nope"]),
+        (["--posts={posts}", "--output={tmp}", "--overwrite"], ["--output", "holds the input", "posts.jsonl"]),
+        (["--posts={posts}", "--output={tmp}/coco", "--overwrite"], ["--output", "annotations/instances.json"]),
         (["--posts={posts}"], ["--output"]),
     ],
 )
@@ -173,12 +189,16 @@ def test_mistakes_cost_one_sentence(
     posts = posts_file({"id": 1, "text": "a"})
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "precious.txt").touch()
+    (tmp_path / "coco" / "annotations").mkdir(parents=True)
+    (tmp_path / "coco" / "annotations" / "instances.json").touch()
     assert run(*(argument.format(tmp=tmp_path, posts=posts) for argument in arguments)) == EXIT_USAGE
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert all(word in said for word in words)
     assert not (tmp_path / "out").exists()
     assert (tmp_path / "full" / "precious.txt").exists()
+    assert (tmp_path / "coco" / "annotations" / "instances.json").exists()
+    assert posts.exists()
 
 
 def test_overwrite_replaces_an_earlier_run_whole(tmp_path: Path, posts_file: Callable[..., Path]) -> None:

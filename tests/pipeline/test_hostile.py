@@ -20,7 +20,7 @@ from PIL import Image
 
 from pipeline.command import main
 from pipeline.inspection import inspect
-from pipeline.process import EXIT_DONE
+from pipeline.process import EXIT_DONE, EXIT_USAGE
 
 KEYS = [
     "../../etc/passwd",
@@ -152,6 +152,26 @@ def test_nothing_is_lost_and_nothing_else_is_opened(
     assert texts == [*TEXTS, "Anna in Paris", "Bob", "Carla in Rome"]
     statuses = {image["key"]: image["status"] for image in rows[len(LINES) + 1]["images"]}
     wanted = {name: status for name, (_, status) in made.items()} | dict.fromkeys([*KEYS, "link.jpg"], "missing")
-    assert statuses == wanted | {"lies.jpg": "too_large"}
+    assert statuses == wanted | {"lies.jpg": "corrupt"}
     assert rows[max(rows) - 1]["post_id"] == str(10**30)
     assert rows[max(rows)]["post_id"] == "twice"
+
+
+def test_names_that_chain_file_systems_are_names(tmp_path: Path, posts_file: Callable[..., Path], jpeg: Callable[..., bytes]) -> None:
+    """To fsspec `a::b.jpg` is file b.jpg inside a, and a may be a link to anywhere."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (tmp_path / "secret.jpg").write_bytes(jpeg(1, (99, 9)))
+    (folder / "s").symlink_to(tmp_path / "secret.jpg")
+    (folder / "s::y.jpg").write_bytes(jpeg(2, (40, 30)))
+    posts = posts_file({"id": 1, "text": "", "images": ["s::y.jpg", "s"]}, name="a::b.jsonl")
+    assert main(["--threads=1", f"--posts={posts}", f"--images={folder}", f"--output={tmp_path}/out"]) == EXIT_DONE
+    (row,) = pq.read_table(tmp_path / "out" / "annotations").to_pylist()
+    assert [(image["status"], image["width"]) for image in row["images"]] == [("ok", 40), ("missing", None)]
+    assert row["source"] == str(posts)
+
+
+def test_files_whose_names_are_no_text_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "p\udcff.jsonl").write_text('{"id": 1, "text": ""}')
+    assert main([f"--posts={tmp_path}/*.jsonl", f"--output={tmp_path}/out"]) == EXIT_USAGE
+    assert "not UTF-8" in capsys.readouterr().err

@@ -254,3 +254,9 @@ def test_finding_posts(tmp_path: Path) -> None:
 def test_the_real_archive_has_1593_posts(shared: Path) -> None:
     slices = [piece for file in find(str(shared / "archive"), "--posts") for piece in read_slices(file, MAX)]
     assert sum(len(piece.posts) for piece in slices) == sum(piece.lines for piece in slices) == 1593
+
+
+def test_zeros_behind_a_compressed_part_are_padding(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"id": 1, "text": ""}\n') + bytes(10_000))
+    (piece,) = read_slices(str(tmp_path / "a.jsonl.gz"), MAX)
+    assert (piece.lines, piece.rejects) == (1, ())
