@@ -29,10 +29,13 @@ class Checkpoint:
         if output.exists() and any(output.iterdir()) and not self.folder.exists():
             raise ValueError(f"--output {output} is not empty: give another folder, or delete it first")
         written = self.folder / "identity.txt"
-        if written.exists() and written.read_text(encoding="utf-8") != identity:
+        if not written.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial = self.folder / "identity.partial"
+            partial.write_text(identity, encoding="utf-8")
+            os.replace(partial, written)
+        elif written.read_text(encoding="utf-8") != identity:
             raise ValueError(f"{self.folder} is of another command or other data: repeat that command to go on, or delete the folder")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        written.write_text(identity, encoding="utf-8")
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a state: tensors, numbers, strings, lists and dictionaries."""
