@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
 
 from models.augmentation import AugmentationTable, build_table, load_table, read_vectors
 from models.bundle import BundleSettings, load_bundle, save_bundle
@@ -49,6 +50,8 @@ def main(argv: list[str]) -> int:
     """The command."""
     parser = _parser()
     options = parser.parse_args(argv)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     if bool(options.teacher) != bool(options.unlabelled):
         parser.error("--teacher and --unlabelled go together: the teacher is asked about the unlabelled posts")
     try:

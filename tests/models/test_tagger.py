@@ -7,11 +7,24 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
+from transformers import (
+    AlbertConfig,
+    BertConfig,
+    BertModel,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    PretrainedConfig,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
 from transformers.models.bert.modeling_bert import BertLayer
 
 from models.fusion import AttentionLayer
 from models.tagger import Batch, Tagger, TaggerConfig
+from models.training.loop import parameter_groups
+from models.training.recipe import Recipe
 
 D, A, C = 128, 10, 24
 LAYER = {"hidden_size": D, "num_attention_heads": 2, "intermediate_size": 4 * D}
@@ -148,3 +161,30 @@ def test_a_mixed_batch_equals_its_posts_one_by_one(changes: dict) -> None:
 def test_padding_in_the_auxiliary_task_is_off_when_not_training() -> None:
     assert tagger()(batch()).auxiliary is None
     assert tagger().train()(batch()).auxiliary.shape == (3, 9, 3)
+
+
+SMALL = LAYER | {"vocab_size": 50, "num_hidden_layers": 2, "max_position_embeddings": 40}
+ENCODERS = [
+    RobertaConfig(**SMALL),
+    XLMRobertaConfig(**SMALL),
+    DistilBertConfig(vocab_size=50, dim=D, n_layers=2, n_heads=2, hidden_dim=D, max_position_embeddings=40),
+    ElectraConfig(**SMALL, embedding_size=32),
+    AlbertConfig(**SMALL, embedding_size=32),
+    DebertaV2Config(**SMALL),
+    ModernBertConfig(**SMALL, pad_token_id=0),
+]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: encoder.model_type)
+def test_any_hugging_face_encoder_reads_the_text(encoder: PretrainedConfig) -> None:
+    t, x = tagger(replace(CONFIG, encoder=encoder.to_dict())), batch()
+    x = x._replace(pieces=x.pieces.clamp(min=3).masked_fill(~x.mask, encoder.pad_token_id or 0))
+    together = t(x).emissions
+    for i in range(3):
+        n = int(x.mask[i].sum())
+        alone = t(Batch(*(tensor[i : i + 1, :n] if tensor.shape[1] == 9 else tensor[i : i + 1] for tensor in x))).emissions
+        assert (together[i, :n] - alone[0]).abs().max() < 1e-4 * together.abs().max()
+    groups = parameter_groups(t, Recipe(lr=1e-4, layer_decay=0.5))
+    rates = {group["lr"] for group in groups}
+    assert {1e-3, 1e-4, 5e-5, 2.5e-5} <= rates | ({5e-5, 1e-4} if encoder.model_type == "albert" else set())  # its layers are one
