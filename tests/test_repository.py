@@ -16,7 +16,7 @@ from demo.make_images import main as make_images
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ["models", "transforms", "pipeline"]
-FOLDERS = [*LAYERS, "bench", "demo", "tests"]
+FOLDERS = [*LAYERS, "bench", "demo", "deploy", "tests"]
 SOURCES = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))])
 
 

@@ -1,0 +1,37 @@
+"""Start a Beam Python worker where Flink asks for one (`--environment_type=PROCESS`).
+
+Flink gives an id and the address of its provision service, which tells the rest; in a container Beam's own boot program
+does this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+import grpc
+from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
+from apache_beam.runners.worker import sdk_worker_main
+from google.protobuf import json_format, text_format
+
+
+def main(argv: list[str]) -> None:
+    """Ask the provision service, then work until Flink ends it."""
+    parser = argparse.ArgumentParser(prog="deploy.flink.boot", description=__doc__)
+    parser.add_argument("--id", required=True)
+    parser.add_argument("--provision_endpoint", required=True)
+    options, _ = parser.parse_known_args(argv)
+    with grpc.insecure_channel(options.provision_endpoint) as channel:
+        provision = beam_provision_api_pb2_grpc.ProvisionServiceStub(channel)
+        asked = beam_provision_api_pb2.GetProvisionInfoRequest()
+        info = provision.GetProvisionInfo(asked, metadata=[("worker_id", options.id)]).info
+    os.environ["WORKER_ID"] = options.id
+    os.environ["PIPELINE_OPTIONS"] = json_format.MessageToJson(info.pipeline_options)
+    os.environ["LOGGING_API_SERVICE_DESCRIPTOR"] = text_format.MessageToString(info.logging_endpoint)
+    os.environ["CONTROL_API_SERVICE_DESCRIPTOR"] = text_format.MessageToString(info.control_endpoint)
+    sdk_worker_main.main([])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,187 @@
+"""A standalone Flink cluster on this machine, for one run of the command.
+
+    python -m deploy.flink.cluster --jars target/jars -- --posts 'posts-*.jsonl' --output out/flink
+
+Starts a JobManager and TaskManagers on loopback at free ports, runs run_pipeline.py on them with what follows `--`, and
+stops what it started, also when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).parent.parent.parent
+OPENED = (
+    "java.lang",
+    "java.net",
+    "java.io",
+    "java.nio",
+    "java.lang.reflect",
+    "java.text",
+    "java.time",
+    "java.util",
+    "java.util.concurrent",
+)
+JAVA = [
+    "java",
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED),
+    "-XX:MaxDirectMemorySize=768m",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+]
+JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+START_S = 90.0
+
+
+class Cluster:
+    """A JobManager and TaskManagers; a context manager.
+
+    Args:
+        jars: folder of Beam's Flink runner with all that it needs.
+        folder: for configuration and logs.
+        task_managers: how many, of one slot each.
+
+    Attributes:
+        web: address of the JobManager's web page and REST interface.
+    """
+
+    def __init__(self, jars: Path, folder: Path, task_managers: int) -> None:
+        self._jars, self._folder, self._wanted = jars.resolve(), folder, task_managers
+        self._rpc, self._rest = free_port(), free_port()
+        self.web = f"127.0.0.1:{self._rest}"
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "config.yaml").write_text(json.dumps(self._config(), indent=1))
+        try:
+            self._start(JOB_MANAGER, "job-manager", "512m", "--executionMode", "cluster")
+            for number in range(self._wanted):
+                self.start_task_manager(number)
+            self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+
+    def start_task_manager(self, number: int) -> subprocess.Popen[bytes]:
+        """Start one more TaskManager, such as in place of one that died."""
+        return self._start(TASK_MANAGER, f"task-manager-{number}", "768m")
+
+    def options(self) -> list[str]:
+        """Beam's options for a run on this cluster."""
+        boot = self._folder / "boot.sh"
+        boot.write_text(f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m deploy.flink.boot "$@"\n')
+        boot.chmod(0o755)
+        return [
+            "--runner=FlinkRunner",
+            "--flink_version=1.19",
+            f"--flink_master={self.web}",
+            f"--flink_job_server_jar={self._job_server()}",
+            f"--parallelism={self._wanted}",
+            "--environment_type=PROCESS",
+            f"--environment_config={json.dumps({'command': str(boot)})}",
+            "--environment_cache_millis=600000",
+        ]
+
+    def _start(self, main: str, name: str, heap: str, *more: str) -> subprocess.Popen[bytes]:
+        log = (self._folder / f"{name}.log").open("ab")
+        command = [*JAVA, f"-Xmx{heap}", "-cp", f"{self._jars}/*", main, "--configDir", str(self._folder), *more]
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        self.processes.append(process)
+        return process
+
+    def _wait(self) -> None:
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            if any(process.poll() is not None for process in self.processes):
+                raise RuntimeError(f"a process of the cluster ended at once: see {self._folder}/*.log")
+            try:
+                if self.ask("overview")["slots-total"] >= self._wanted:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.5)
+        raise RuntimeError(f"the cluster was not up after {START_S:.0f} s: see {self._folder}/*.log")
+
+    def ask(self, what: str) -> Any:
+        """An answer of the JobManager's REST interface."""
+        with urllib.request.urlopen(f"http://{self.web}/{what}", timeout=5) as answer:
+            return json.load(answer)
+
+    def _job_server(self) -> Path:
+        """A jar that is nothing but a list of the others, and the name of its main class."""
+        jar = self._folder / "job-server.jar"
+        line = "Class-Path: " + " ".join(path.as_uri() for path in sorted(self._jars.glob("*.jar")))
+        folded = line[:70] + "".join("\n " + line[start : start + 69] for start in range(70, len(line), 69))
+        with zipfile.ZipFile(jar, "w") as archive:
+            archive.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\nMain-Class: {JOB_SERVER}\n{folded}\n")
+        return jar
+
+    def _config(self) -> dict[str, Any]:
+        memory = {
+            "framework.heap": 128,
+            "framework.off-heap": 128,
+            "task.heap": 256,
+            "task.off-heap": 128,
+            "managed": 256,
+            "jvm-metaspace": 256,
+        }
+        sized = (("network", "256m"), ("jvm-overhead", "64m"))  # 64 MB of network buffers are too few for the graph
+        return {
+            "jobmanager.rpc.address": "127.0.0.1",
+            "jobmanager.rpc.port": self._rpc,
+            "rest.address": "127.0.0.1",
+            "rest.port": self._rest,
+            "rest.bind-port": str(self._rest),
+            "taskmanager.host": "127.0.0.1",
+            "taskmanager.numberOfTaskSlots": 1,
+            "taskmanager.cpu.cores": 1,
+            **{f"taskmanager.memory.{part}.{end}": size for part, size in sized for end in ("min", "max")},
+            **{f"taskmanager.memory.{part}.size": f"{size}m" for part, size in memory.items()},
+            "io.tmp.dirs": str(self._folder),
+        }
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="deploy.flink.cluster", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jars", type=Path, required=True, help="folder that the pom.xml beside this file fills")
+    parser.add_argument("--task_managers", type=int, default=2)
+    parser.add_argument("run", nargs="+", help="options of run_pipeline.py, after --")
+    options = parser.parse_args(argv)
+    with (
+        tempfile.TemporaryDirectory(prefix="postner-flink-") as folder,
+        Cluster(options.jars, Path(folder), options.task_managers) as cluster,
+    ):
+        print(f"Flink is up: http://{cluster.web}", flush=True)
+        command = [sys.executable, "run_pipeline.py", *options.run, *cluster.options()]
+        return subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
