@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint fuzz bench clean
+.PHONY: help setup demo test lint fuzz bench flink test-flink clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 NEW_ENOUGH := python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## make the environment in .venv (once; again when the requirements change)
 
@@ -34,5 +34,22 @@ fuzz: setup  ## look for bytes that break the readers of posts, shards and pictu
 bench: setup  ## time the whole command against its limit and against a loop by hand
 	$(PYTHON) -m bench.main_job
 
+JARS := deploy/flink/target/jars
+HAS_JAVA := command -v java >/dev/null && command -v mvn >/dev/null
+NO_JAVA := needs Java 11 or 17 and Maven (Debian: apt install openjdk-17-jre-headless maven)
+OUTPUT := out/flink
+
+flink: setup  ## annotate the small archive on a Flink cluster of two task managers on this machine
+	@$(HAS_JAVA) || { echo "make flink $(NO_JAVA)"; exit 1; }
+	@$(MAKE) --no-print-directory $(JARS)/.ready
+	$(PYTHON) -m deploy.flink.cluster -- --posts 'demo/archive/posts-*.jsonl' --images 'demo/archive/images-*.tar' --output $(OUTPUT) --overwrite
+
+test-flink: setup  ## run the tests on a Flink cluster, with processes killed; skipped without Java and Maven
+	@if $(HAS_JAVA); then $(MAKE) --no-print-directory $(JARS)/.ready && $(PYTHON) -m pytest -m flink -n 0 -v; else echo "make test-flink is skipped: it $(NO_JAVA)"; fi
+
+$(JARS)/.ready: deploy/flink/pom.xml
+	mvn -q -f $< dependency:copy-dependencies -DoutputDirectory=target/jars
+	touch $@
+
 clean:  ## remove the environment, caches and outputs
-	rm -rf $(VENV) out build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out build deploy/flink/target .pytest_cache .mypy_cache .ruff_cache .hypothesis

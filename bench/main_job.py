@@ -81,7 +81,8 @@ def limit(posts: Path, images: str, options: ModelOptions) -> float:
     spent = time.perf_counter() - start
     posts_of = [[(post.text, [Seen(k, sights[k]) for k in post.images if k in sights]) for post in piece.posts] for piece, sights in seen]
     prepared_texts = [batch for of_slice in posts_of for batch in annotator.batches(of_slice)]
-    passes = Passes(torch.device(options.device), options.threads)
+    here = options.here()
+    passes = Passes(torch.device(here.device), here.threads)
     start = time.perf_counter()
     passes.run(lambda some: [annotator.bundle.tagger(batch) for batch in some], prepared_texts)
     return spent + time.perf_counter() - start

@@ -22,7 +22,7 @@ from models.evaluation import predictions
 from models.evaluation.calibration import plot, reliability
 from models.evaluation.scores import score
 from models.labels import TYPES
-from models.loading import PRETRAINED, ModelOptions, load_annotator, load_looker, usable_cores
+from models.loading import SHIPPED, ModelOptions, load_annotator, load_looker
 from models.training.conll import LabelledPost, post_id, read_conll
 from models.training.pictures import look_at_pictures
 from models.vision.detector import DetectorError
@@ -103,10 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", type=Path, nargs="+", required=True, help="labelled tweets")
     scored = parser.add_mutually_exclusive_group()
-    scored.add_argument("--model", default=str(PRETRAINED / "default"), help="bundle to score (default: the shipped one)")
+    scored.add_argument("--model", default=SHIPPED, help="bundle to score (default: the shipped one)")
     scored.add_argument("--rows", help="folder of annotations to score in place of a bundle")
     add("--images", help="glob of image shards, or a folder")
-    add("--detector", default=str(PRETRAINED / "detector"), help="as in run_pipeline.py")
+    add("--detector", default=SHIPPED, help="as in run_pipeline.py")
     add("--condition", choices=CONDITIONS, default="with", help="pictures: each post's own, none, or each other's (default: with)")
     add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
     add("--json", type=Path, help="file for all scores")
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--resamples", type=int, default=1000, help="of the bootstrap over posts")
     add("--seed", type=int, default=0, help="of the bootstrap and of shuffling")
     add("--device", default="cpu", help="cpu or cuda")
-    add("--threads", type=int, default=usable_cores())
+    add("--threads", type=int, default=0, help="0: one per core")
     return parser
 
 

@@ -1,10 +1,14 @@
-"""The two models as a run names them: loaded once per process, whoever asks."""
+"""The two models as a run names them: loaded once per process, whoever asks, and only there where they work.
+
+What a run says by default (the shipped models, any device, all cores) is made definite by the process that loads them:
+on a cluster that is another machine than the one where the run was begun.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from models.shards.address import resolve
 from models.vision.look import Looker
 
 PRETRAINED = Path(__file__).parent / "pretrained"
+SHIPPED = "shipped"
 
 
 @dataclass(frozen=True)
@@ -23,24 +28,36 @@ class ModelOptions:
     """Which models to load, and how.
 
     Attributes:
-        model: folder or address of a model bundle.
-        detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a shipped detector; None for no detector.
-        device: `cpu`, `cuda`, `cuda:1`.
+        model: folder or address of a model bundle, or `shipped`.
+        detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a detector, or `shipped`; None for no detector.
+        device: `cpu`, `cuda`, `cuda:1`, or `auto`.
         batch_size: pictures, or windows of text, per call of a model.
-        threads: of the models' arithmetic.
+        threads: of the models' arithmetic; 0 for one per core.
     """
 
-    model: str = str(PRETRAINED / "default")
-    detector: str | None = str(PRETRAINED / "detector")
-    device: str = "cpu"
+    model: str = SHIPPED
+    detector: str | None = SHIPPED
+    device: str = "auto"
     batch_size: int = 32
-    threads: int = 1
+    threads: int = 0
+
+    def here(self) -> ModelOptions:
+        """The same, as it is meant on this machine."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return replace(
+            self,
+            model=str(PRETRAINED / "default") if self.model == SHIPPED else self.model,
+            detector=str(PRETRAINED / "detector") if self.detector == SHIPPED else self.detector,
+            device=device if self.device == "auto" else self.device,
+            threads=self.threads or usable_cores(),
+        )
 
 
 @cache
 def load_looker(options: ModelOptions) -> Looker:
     """Detector and image features. Raises DetectorError, BundleError."""
     torch.set_num_threads(1)  # `Passes` uses the others
+    options = options.here()
     folder = local_folder(options.model)
     backbone = read_settings(folder).backbone
     if backbone is not None and (folder / backbone).is_dir():
@@ -52,6 +69,7 @@ def load_looker(options: ModelOptions) -> Looker:
 def load_annotator(options: ModelOptions) -> Annotator:
     """The tagger, told what the detector calls its classes and which network makes the grids. Raises BundleError."""
     looker = load_looker(options)
+    options = options.here()
     bundle = load_bundle(local_folder(options.model))
     return Annotator(bundle, looker.names, looker.grid_id, options.device, options.batch_size, options.threads)
 

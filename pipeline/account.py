@@ -42,6 +42,7 @@ class Account:
         entities: how many there are, by type.
         images: the same by status.
         rejects: the same by stage and reason.
+        rows: of each slice, by its name.
         sources: per posts file its `lines`, `rows`, `rejects` (those that cost a row) and `blanks`.
         files: SHA-256 of every Parquet file, by its path in the folder.
         problems: sentences about what does not add up.
@@ -51,6 +52,7 @@ class Account:
     entities: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     rejects: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    rows: dict[str, int] = field(default_factory=dict)
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -106,6 +108,7 @@ def account(output: str, lines_of: dict[str, int]) -> Account:
             about = file.schema_arrow.metadata or {}
             if file.metadata.num_rows or b"postner.source" in about:  # else it is there to make an empty folder a dataset
                 first, lines, blanks = (int(about[b"postner." + key]) for key in (b"first_line", b"lines", b"blanks"))
+                told.rows[posixpath.basename(name).removesuffix(".parquet")] = file.metadata.num_rows
                 piece = (first, lines, file.metadata.num_rows, blanks, costs.pop(posixpath.basename(name), 0), name)
                 sources[about[b"postner.source"].decode("utf-8", "surrogateescape")].slices.append(piece)
     told.problems += [f"rejects/{name} belongs to no slice of annotations" for name, lines in costs.items() if lines]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -12,7 +12,7 @@ from models.bundle import BundleError
 from models.loading import load_annotator, load_looker
 from models.shards import find_shards
 from models.vision.detector import DetectorError
-from pipeline.options import RunOptions, UsageError
+from pipeline.options import DEVICES, RunOptions, UsageError
 from transforms.posts import find
 
 
@@ -35,16 +35,17 @@ class Checked:
     notes: list[str]
 
 
-def check(options: RunOptions) -> Checked:
-    """Find the inputs, load the models. Raises UsageError with one sentence."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", options.device):
+def check(options: RunOptions, local: bool) -> Checked:
+    """Find the inputs, load the models; where the work is done elsewhere, on this machine's CPU. Raises UsageError with one sentence."""
+    if not re.fullmatch(DEVICES, options.device):
         raise UsageError(f"--device {options.device!r} is none of auto, cpu, cuda, cuda:N")
-    if options.device.startswith("cuda") and not torch.cuda.is_available():
+    if local and options.device.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(f"--device {options.device}: torch finds no CUDA device here, use --device cpu")
     try:
         posts = find(options.posts, "--posts")
         shards = find_shards(options.images, "--images") if options.images else []
-        looker, annotator = load_looker(options.models), load_annotator(options.models)
+        models = options.models if local else replace(options.models, device="cpu")
+        looker, annotator = load_looker(models), load_annotator(models)
     except (BundleError, DetectorError, ValueError, OSError) as error:
         raise UsageError(str(error)) from error
     for name in posts + shards:

@@ -8,6 +8,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, cause_of, quiet
@@ -28,7 +29,12 @@ def main(argv: Sequence[str]) -> int:
 
     try:
         options, beam_options = parse(argv)
-        return _run(options, beam_options, started)
+        status = _run(options, beam_options, started)
+        while options.watch and status == EXIT_DONE:
+            time.sleep(options.watch)
+            options = replace(options, resume=True, overwrite=False)
+            status = _run(options, beam_options, time.time(), again=True)
+        return status
     except UsageError as error:
         print(f"postner: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_USAGE
@@ -37,27 +43,36 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(options: RunOptions, beam_options: PipelineOptions, started: float) -> int:
+def _run(options: RunOptions, beam_options: PipelineOptions, started: float, again: bool = False) -> int:
+    """One run; `again` tells one that has nothing to say where nothing is new."""
     from pipeline import output, record, report
     from pipeline.account import account
     from pipeline.checks import check
     from pipeline.inputs import count_lines
+    from pipeline.options import is_local
     from pipeline.work import Job, do
     from transforms.read_posts import Share
 
-    checked = check(options)
+    checked = check(options, is_local(beam_options))
     told = record.begin(options, checked, output.prepare(options))
+    if again and not told.pending():
+        return EXIT_DONE
     try:
         record.save(options.output, told, report.about(options, checked, started))
         startup_seconds = time.time() - started
         share = Share(output.done_slices(options.output))
         counters = do(Job(options, beam_options, pending, checked.shards, share)) if (pending := told.pending()) else Counter()
+        if counters is None:
+            print(
+                f"postner: the job is described, not done; when the engine has done it, run again with --resume to check {options.output}"
+            )
+            return EXIT_DONE
         output.complete(options.output)
         lines_of = {
             name: count_lines(name, options.max_line_bytes) if file.lines is None else file.lines for name, file in told.posts.items()
         }
         counted = account(options.output, lines_of)
-        summary = report.summarise(options, checked, counted, counters, started, startup_seconds)
+        summary = report.summarise(options, checked, counted, share.done, counters, started, startup_seconds)
         record.save(options.output, told.with_lines(counted.whole), summary)
     except Exception as error:  # Beam wraps whatever happened in a worker
         cause = cause_of(error)

@@ -25,7 +25,8 @@ def build(pipeline: beam.Pipeline, options: RunOptions, posts: Sequence[str], sh
     """
     read = pipeline | "ReadPosts" >> ReadPosts(posts, options.max_line_bytes, share)
     located = read | "LocateImages" >> LocateImages(shards)
-    annotated = located["slices"] | "Annotate" >> AnnotateSlices(options.models, options.limits)
+    annotate = AnnotateSlices(options.models, options.limits).with_resource_hints(**options.hints)
+    annotated = located["slices"] | "Annotate" >> annotate
     annotated | "Write" >> WriteSlices(options.output)
     if share.part == 0:
         located[REJECTS] | "WriteShardRejects" >> WriteShardRejects(options.output)

@@ -6,12 +6,13 @@ import argparse
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from apache_beam.options import pipeline_options
 from apache_beam.runners import create_runner
+from apache_beam.transforms.resources import parse_resource_hints
 
-from models.loading import PRETRAINED, ModelOptions, usable_cores
+from models.loading import SHIPPED, ModelOptions, usable_cores
 from models.vision.pictures import Limits
 
 HELP = """\
@@ -33,6 +34,9 @@ LOCAL_RUNNER = "FnApiRunner"
 LARGEST = 2**40
 
 
+DEVICES = r"auto|cpu|cuda(:\d+)?"
+
+
 class UsageError(ValueError):
     """A mistake of the user; the message is one sentence that names the value and the cure."""
 
@@ -47,12 +51,15 @@ class RunOptions:
         output: folder of the output.
         overwrite: whether what is in the output folder is replaced.
         resume: whether what is missing in the output folder is added to it.
+        watch: seconds after which to look for new posts again, and so on until interrupted; 0 to look once.
         local_workers: processes on this machine that share the work.
-        model: folder or address of the model bundle.
-        detector: what to detect objects with, None for nothing.
+        model: folder or address of the model bundle, or `shipped`.
+        detector: what to detect objects with, or `shipped`; None for nothing.
         device: of the models: `auto`, `cpu`, `cuda`.
         batch_size: pictures, or windows of text, per call of a model.
-        threads: of the models' arithmetic, of all workers together; 0 for one per core.
+        threads: of the models' arithmetic, of all local workers together; 0 for one per core.
+        accelerator: GPU that an engine is to give the annotating stage, as Beam's resource hint.
+        min_ram: memory that an engine is to give the annotating stage, as Beam's resource hint.
         max_line_bytes: longer lines of the input become rejects.
         max_image_bytes: larger pictures are reported as `too_large` and not decoded.
         max_image_pixels: the same by pixels, from the picture's header.
@@ -64,12 +71,15 @@ class RunOptions:
     images: str | None = None
     overwrite: bool = False
     resume: bool = False
+    watch: float = 0
     local_workers: int = 1
-    model: str = str(PRETRAINED / "default")
-    detector: str | None = str(PRETRAINED / "detector")
+    model: str = SHIPPED
+    detector: str | None = SHIPPED
     device: str = "auto"
     batch_size: int = 32
     threads: int = 0
+    accelerator: str | None = None
+    min_ram: str | None = None
     max_line_bytes: int = 10 * 2**20
     max_image_bytes: int = Limits.max_image_bytes
     max_image_pixels: int = Limits.max_image_pixels
@@ -77,14 +87,16 @@ class RunOptions:
 
     @property
     def models(self) -> ModelOptions:
-        """The part that the models need, with `auto` and 0 resolved for this machine."""
-        import torch
+        """The part that the models need; local workers have their part of this machine's threads."""
+        threads = self.threads
+        if self.local_workers > 1:
+            threads = max(1, (threads or usable_cores()) // self.local_workers)
+        return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads)
 
-        device = self.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        threads = (self.threads or usable_cores()) // self.local_workers
-        return ModelOptions(self.model, self.detector, device, self.batch_size, max(1, threads))
+    @property
+    def hints(self) -> dict[str, str]:
+        """Beam's resource hints for the annotating stage."""
+        return {name: value for name in ("accelerator", "min_ram") if (value := getattr(self, name))}
 
     @property
     def limits(self) -> Limits:
@@ -98,7 +110,7 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOpt
     Raises:
         UsageError: an option is unknown, lacks its value, or has an impossible one.
     """
-    given, rest = _parser().parse_known_args(argv)
+    given, rest = option_parser().parse_known_args(argv)
     values = vars(given)
     if values["detector"] is not None and values["detector"].lower() == "none":
         values["detector"] = None
@@ -114,14 +126,42 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOpt
         raise UsageError(f"--decode_timeout_s must be more than 0 and at most a day, 86400, not {values['decode_timeout_s']}")
     if values["overwrite"] and values["resume"]:
         raise UsageError("--overwrite and --resume: one begins anew, the other goes on; give one of them")
+    if not 0 <= values["watch"] <= 86_400:
+        raise UsageError(f"--watch must be 0 (look once) or seconds up to a day, 86400, not {values['watch']}")
     if not 1 <= values["local_workers"] <= usable_cores():
         raise UsageError(f"--local_workers must be from 1 to the {usable_cores()} cores of this machine, not {values['local_workers']}")
     values["output"] = values["output"].rstrip("/") or "/"
     beam_options = _beam_options(rest)
-    runner = beam_options.view_as(pipeline_options.StandardOptions).runner
-    if values["local_workers"] > 1 and runner != LOCAL_RUNNER:
+    if values["local_workers"] > 1 and not is_local(beam_options):
+        runner = beam_options.view_as(pipeline_options.StandardOptions).runner
         raise UsageError(f"--local_workers={values['local_workers']} is for runs on this machine, {runner} has its own: leave it out")
-    return RunOptions(**values), beam_options
+    options = RunOptions(**values)
+    try:
+        parse_resource_hints(options.hints)
+    except ValueError as error:
+        raise UsageError(f"--accelerator {options.accelerator!r} --min_ram {options.min_ram!r}: {error}") from error
+    return options, beam_options
+
+
+def only_writes_graph(beam_options: pipeline_options.PipelineOptions) -> bool:
+    """Whether the job is to be described and not done, as when a template of Dataflow is launched."""
+    described = beam_options.view_as(pipeline_options.GoogleCloudOptions).template_location
+    return bool(described) or beam_options.view_as(pipeline_options.TestOptions).dry_run is True
+
+
+def is_local(beam_options: pipeline_options.PipelineOptions) -> bool:
+    """Whether the work is done on this machine."""
+    return beam_options.view_as(pipeline_options.StandardOptions).runner == LOCAL_RUNNER
+
+
+def _true_or_false(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+FLAG: dict[str, Any] = {"nargs": "?", "const": True, "default": False, "type": _true_or_false, "metavar": "true"}
+"""An option without a value; templates of Dataflow can give options only with one."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -134,7 +174,8 @@ class _BeamParser(pipeline_options._BeamArgumentParser):
         raise UsageError(f"{message} (an option of Beam)")
 
 
-def _parser() -> argparse.ArgumentParser:
+def option_parser() -> argparse.ArgumentParser:
+    """The command line of `RunOptions`."""
     default = {field.name: field.default for field in fields(RunOptions)}
     parser = _Parser(
         prog="run_pipeline.py", description=HELP, epilog=EPILOG, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -148,16 +189,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where to write annotations/, rejects/ and run.json; new or empty, or see the next two",
     )
-    add("--overwrite", action="store_true", help="replace what an earlier run wrote to --output")
+    add("--overwrite", **FLAG, help="replace what an earlier run wrote to --output")
     add(
         "--resume",
-        action="store_true",
+        **FLAG,
         help="go on with the run that wrote to --output: do what is missing, new input files too",
     )
-    add("--model", default=default["model"], metavar="DIR", help="model bundle (default: the shipped one)")
+    add(
+        "--watch",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="when done, look for new posts every SECONDS and annotate them too, until interrupted (default: look once)",
+    )
+    add("--model", default=SHIPPED, metavar="DIR", help="model bundle (default: the shipped one)")
     add(
         "--detector",
-        default=default["detector"],
+        default=SHIPPED,
         metavar="NAME",
         help="ultralytics .pt or .yaml name, .onnx file, or 'none' (default: the shipped one, AGPL-3.0)",
     )
@@ -170,6 +218,8 @@ def _parser() -> argparse.ArgumentParser:
         help="pictures, or texts, per model call; changes no result (default: 32)",
     )
     add("--threads", type=int, default=0, metavar="N", help="threads of the models (default: one per core)")
+    add("--accelerator", metavar="HINT", help="GPU for the annotating stage alone, such as type:nvidia-l4;count:1;install-nvidia-driver")
+    add("--min_ram", metavar="SIZE", help="memory for the annotating stage alone, such as 16GB")
     add(
         "--local_workers",
         type=int,
@@ -225,6 +275,7 @@ def _beam_options(argv: list[str]) -> pipeline_options.PipelineOptions:
             )
         options.view_as(pipeline_options.StandardOptions).runner = LOCAL_RUNNER
     else:
+        options.view_as(pipeline_options.SetupOptions).save_main_session = False  # run_pipeline.py defines nothing
         try:
             create_runner(known.runner)
         except (ImportError, ValueError, AttributeError) as error:

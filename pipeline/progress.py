@@ -7,25 +7,23 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
 from tqdm import tqdm
-
-from transforms.counters import NAMESPACE
 
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.5, 10.0
 
 
 class Progress:
-    """Shows counters while its block runs.
+    """Shows a line while its block runs.
 
     Args:
-        read: gives the counters as they stand.
-        stream: where to show them; standard error if none is given.
+        line: makes it, from the seconds so far.
+        stream: where to show it; standard error if none is given.
     """
 
-    def __init__(self, read: Callable[[], Counter[str]], stream: TextIO | None = None) -> None:
-        self._read = read
+    def __init__(self, line: Callable[[float], str], stream: TextIO | None = None) -> None:
+        self._line = line
         self._stream = stream = stream or sys.stderr
         self._is_terminal = stream.isatty()
         self._done = threading.Event()
@@ -43,7 +41,7 @@ class Progress:
         started = time.monotonic()
         shown = False
         while not self._done.wait(TERMINAL_SECONDS if self._is_terminal else PLAIN_SECONDS):
-            text = line(self._read(), time.monotonic() - started)
+            text = self._line(time.monotonic() - started)
             self._stream.write(f"\r\x1b[2K{text}" if self._is_terminal else f"{text}\n")
             self._stream.flush()
             shown = True
@@ -51,13 +49,12 @@ class Progress:
             self._stream.write("\r\x1b[2K")
 
 
-def line(counts: Counter[str], seconds: float) -> str:
+def of_counts(counts: Counter[str], seconds: float) -> str:
     """Posts done of posts read so far, rate, time left, pictures looked at."""
     meter = tqdm.format_meter(counts["rows"], counts["posts"] or None, seconds, unit=" posts", ncols=70, ascii=True)
     return f"{meter} {counts['pictures']:,} pictures"
 
 
-def counts_of(result: Any) -> Counter[str]:
-    """Our Beam counters of a run, on whichever engine, as `transforms.counters` named them."""
-    counters = result.metrics().query()["counters"]
-    return Counter({c.key.metric.name: c.result for c in counters if c.key.metric.namespace == NAMESPACE})
+def of_files(files: int, seconds: float) -> str:
+    """Files written so far: all that can be seen of work elsewhere on every engine, since Flink tells no metrics before the end."""
+    return f"{tqdm.format_interval(seconds)}, {files:,} files of annotations written"

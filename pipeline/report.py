@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -19,7 +20,13 @@ LIBRARIES = ("apache-beam", "torch", "transformers", "pyarrow", "pillow")
 
 
 def summarise(
-    options: RunOptions, checked: Checked, told: Account, counters: Counter[str], started: float, startup_seconds: float
+    options: RunOptions,
+    checked: Checked,
+    told: Account,
+    done_before: Collection[str],
+    counters: Counter[str],
+    started: float,
+    startup_seconds: float,
 ) -> dict[str, Any]:
     """What `run.json` says of a run that ended, beside its record.
 
@@ -27,17 +34,19 @@ def summarise(
         options: of the run.
         checked: its inputs and models.
         told: the output folder, counted.
-        counters: of this run alone, where it went on with an earlier one.
+        done_before: slices of an earlier run that this one went on with.
+        counters: of this run alone.
         started: when, in seconds since 1970.
         startup_seconds: until the work began.
     """
     seconds = time.time() - started
+    annotated = sum(rows for name, rows in told.rows.items() if name not in done_before)
     return about(options, checked, started) | {
         "state": "failed" if told.problems else "done",
         "seconds": round(seconds, 2),
         "startup_seconds": round(startup_seconds, 2),
-        "posts_annotated": counters["rows"],
-        "posts_per_second": round(counters["rows"] / (seconds - startup_seconds), 2),
+        "posts_annotated": annotated,
+        "posts_per_second": round(annotated / (seconds - startup_seconds), 2),
         **told.as_counts(),
         "problems": told.problems,
         "time_msec": {stage: round(counters[f"time.{stage}_usec"] / 1000) for stage in STAGES},

@@ -14,15 +14,18 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 import apache_beam as beam
+import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from models.loading import load_annotator, load_looker
 from pipeline.graph import build
-from pipeline.options import RunOptions
+from pipeline.options import RunOptions, only_writes_graph
+from pipeline.output import done_slices
 from pipeline.process import cause_of
-from pipeline.progress import Progress, counts_of
+from pipeline.progress import Progress, of_counts, of_files
 from pipeline.worker import begin
-from transforms.counters import LIVE
+from transforms.counters import LIVE, counts_of
 from transforms.read_posts import Share
 
 TOLD_EVERY_S = 0.5
@@ -30,6 +33,10 @@ TOLD_EVERY_S = 0.5
 
 class WorkerDied(RuntimeError):
     """A worker process ended without a word."""
+
+
+class WorkEnded(RuntimeError):
+    """An engine ended the work before it was done, such as on demand."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +58,31 @@ class Job:
     share: Share
 
 
-def do(job: Job) -> Counter[str]:
-    """Do the work, showing progress; returns the counters. Raises whatever ends a pipeline."""
+def do(job: Job) -> Counter[str] | None:
+    """Do the work, showing progress; returns the counters, or None where it was only described. Raises whatever ends a pipeline."""
     if job.options.local_workers > 1:
         return _share(job)
     LIVE.clear()
     pipeline = _pipeline(job)
-    with Progress(LIVE.snapshot):
-        result = pipeline.run()
-    with Progress(lambda: counts_of(result)):
-        result.wait_until_finish()
+    with Progress(lambda seconds: of_counts(LIVE.snapshot(), seconds)):
+        result = pipeline.run()  # here, the whole work; elsewhere, its beginning
+    if only_writes_graph(job.beam_options):
+        return None
+    if not PipelineState.is_terminal(result.state):
+        with Progress(lambda seconds: of_files(len(done_slices(job.options.output) - job.share.done), seconds)):
+            _wait(result)
+    if result.state != PipelineState.DONE:
+        raise WorkEnded(f"the engine ended the work in the state {result.state}")
     return counts_of(result)
+
+
+def _wait(result: PipelineResult) -> None:
+    """Until an engine elsewhere is done."""
+    threading.excepthook = lambda _: None  # Beam's threads that listen to the engine fail when it is lost: told once, below
+    try:
+        result.wait_until_finish()
+    except grpc.RpcError as error:
+        raise WorkEnded(f"the job server was lost ({error.code().name}); if the engine is still at work, end the job there first") from None
 
 
 def _pipeline(job: Job) -> beam.Pipeline:
@@ -87,7 +108,7 @@ def _share(job: Job) -> Counter[str]:
             theirs.close()
             told[ours] = Counter()
             processes[ours] = process
-        with Progress(lambda: sum(told.values(), Counter())):
+        with Progress(lambda seconds: of_counts(sum(told.values(), Counter()), seconds)):
             _listen(told, processes)
         return sum(told.values(), Counter())
     finally:

@@ -38,14 +38,17 @@ def test_ultralytics_is_imported_in_one_module() -> None:
     assert importers == ["yolo.py"]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+REQUIREMENTS = ["requirements.txt", "requirements-dev.txt", "deploy/requirements.txt"]
+
+
+@pytest.mark.parametrize("name", REQUIREMENTS)
 def test_requirements_are_pinned_and_say_what_they_are_for(name: str) -> None:
     for line in (ROOT / name).read_text().splitlines():
-        assert line == "-r requirements.txt" or re.fullmatch(r"[a-z0-9-]+==[0-9.]+ +# .+", line), line
+        assert line.removeprefix("-r ") in REQUIREMENTS or re.fullmatch(r"[a-z0-9-]+(\[[a-z]+\])?==[0-9.]+ +# .+", line), line
 
 
 def test_every_import_is_a_requirement() -> None:
-    pinned = set(re.findall(r"^[a-z0-9-]+(?===)", "\n".join(path.read_text() for path in ROOT.glob("requirements*.txt")), re.MULTILINE))
+    pinned = set(re.findall(r"^[a-z0-9-]+(?=\[|==)", "\n".join((ROOT / name).read_text() for name in REQUIREMENTS), re.MULTILINE))
     providers = packages_distributions()
     for path in SOURCES:
         for name in imported(path) - sys.stdlib_module_names - {*FOLDERS, "run_pipeline"}:

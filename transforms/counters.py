@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from apache_beam.metrics import Metrics
+from apache_beam.runners.runner import PipelineResult
 
 NAMESPACE = "postner"
 
@@ -40,6 +41,15 @@ def count(name: str, amount: int = 1) -> None:
     """Add to a counter, such as `rows`, `entities.PER`, `images.ok`, `rejects.post.not_json`."""
     Metrics.counter(NAMESPACE, name).inc(amount)
     LIVE.add(name, amount)
+
+
+def counts_of(result: PipelineResult) -> Counter[str]:
+    """Our counters of a run that ended, on whichever engine; work that an engine did twice counts twice."""
+    counts: Counter[str] = Counter()
+    for counter in result.metrics().query()["counters"]:
+        if counter.key.metric.namespace == NAMESPACE:
+            counts[counter.key.metric.name] += counter.result
+    return counts
 
 
 @contextmanager

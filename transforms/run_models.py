@@ -6,6 +6,7 @@ whole of it is at hand, so the same batches are made on every engine.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -45,11 +46,19 @@ def _alone(element: Any) -> list[Any]:
     return [element]
 
 
+_ONE_SLICE = threading.Lock()
+
+
 class _SliceHandler(ModelHandler):
-    """A model over slices; each comes alone, since it is a batch itself."""
+    """A model over slices; each comes alone, since it is a batch itself.
+
+    Engines run several threads over the models of a process. One slice at a time keeps memory and batches what they
+    are on one machine; a slice uses all the threads and the whole GPU by itself.
+    """
 
     def run_inference(self, batch: Sequence[Any], model: Any, inference_args: dict[str, Any] | None = None) -> Iterable[Any]:
-        return [model.read(piece) for piece in batch]
+        with _ONE_SLICE:
+            return [model.read(piece) for piece in batch]
 
     def should_skip_batching(self) -> bool:
         return True

@@ -1,9 +1,9 @@
 """A standalone Flink cluster on this machine, for one run of the command.
 
-    python -m deploy.flink.cluster --jars target/jars -- --posts 'posts-*.jsonl' --output out/flink
+    python -m deploy.flink.cluster -- --posts 'posts-*.jsonl' --output out/flink
 
 Starts a JobManager and TaskManagers on loopback at free ports, runs run_pipeline.py on them with what follows `--`, and
-stops what it started, also when interrupted.
+stops what it started, also when interrupted. `make flink` fetches what it needs; Java 11 or 17 runs it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,10 +19,15 @@ import tempfile
 import time
 import urllib.request
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from models.loading import usable_cores
+from pipeline.process import EXIT_FAILED, EXIT_INTERRUPTED
+
 ROOT = Path(__file__).parent.parent.parent
+JARS = Path(__file__).parent / "target" / "jars"
 OPENED = (
     "java.lang",
     "java.net",
@@ -43,6 +49,8 @@ JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntry
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 START_S = 90.0
+STOP_S = 20.0
+RESTARTS = 5
 
 
 class Cluster:
@@ -64,6 +72,8 @@ class Cluster:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
+        if not list(self._jars.glob("beam-runners-flink-*.jar")):
+            raise RuntimeError(f"--jars {self._jars} holds no jar of Beam's Flink runner: `make flink` fetches them")
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "config.yaml").write_text(json.dumps(self._config(), indent=1))
         try:
@@ -78,15 +88,14 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         for process in reversed(self.processes):
-            process.kill()
-            process.wait()
+            kill(process)
 
     def start_task_manager(self, number: int) -> subprocess.Popen[bytes]:
         """Start one more TaskManager, such as in place of one that died."""
         return self._start(TASK_MANAGER, f"task-manager-{number}", "768m")
 
     def options(self) -> list[str]:
-        """Beam's options for a run on this cluster."""
+        """Beam's options for a run on this cluster; TaskManagers share the cores."""
         boot = self._folder / "boot.sh"
         boot.write_text(f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m deploy.flink.boot "$@"\n')
         boot.chmod(0o755)
@@ -98,7 +107,8 @@ class Cluster:
             f"--parallelism={self._wanted}",
             "--environment_type=PROCESS",
             f"--environment_config={json.dumps({'command': str(boot)})}",
-            "--environment_cache_millis=600000",
+            "--environment_cache_millis=600000",  # else each stage has workers, and models, of its own
+            f"--threads={max(1, usable_cores() // self._wanted)}",
         ]
 
     def _start(self, main: str, name: str, heap: str, *more: str) -> subprocess.Popen[bytes]:
@@ -112,14 +122,18 @@ class Cluster:
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             if any(process.poll() is not None for process in self.processes):
-                raise RuntimeError(f"a process of the cluster ended at once: see {self._folder}/*.log")
+                raise RuntimeError(f"a process of the cluster ended at once: {self._last_words()}")
             try:
                 if self.ask("overview")["slots-total"] >= self._wanted:
                     return
             except OSError:
                 pass
             time.sleep(0.5)
-        raise RuntimeError(f"the cluster was not up after {START_S:.0f} s: see {self._folder}/*.log")
+        raise RuntimeError(f"the cluster was not up after {START_S:.0f} s: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        """Ends of the logs, which go away with the folder."""
+        return "".join(f"\n{log.name}:\n{log.read_text(errors='replace')[-2000:]}" for log in sorted(self._folder.glob("*.log")))
 
     def ask(self, what: str) -> Any:
         """An answer of the JobManager's REST interface."""
@@ -147,15 +161,23 @@ class Cluster:
         sized = (("network", "256m"), ("jvm-overhead", "64m"))  # 64 MB of network buffers are too few for the graph
         return {
             "jobmanager.rpc.address": "127.0.0.1",
+            "jobmanager.bind-host": "127.0.0.1",
             "jobmanager.rpc.port": self._rpc,
             "rest.address": "127.0.0.1",
+            "rest.bind-address": "127.0.0.1",
             "rest.port": self._rest,
             "rest.bind-port": str(self._rest),
             "taskmanager.host": "127.0.0.1",
+            "taskmanager.bind-host": "127.0.0.1",
             "taskmanager.numberOfTaskSlots": 1,
             "taskmanager.cpu.cores": 1,
             **{f"taskmanager.memory.{part}.{end}": size for part, size in sized for end in ("min", "max")},
             **{f"taskmanager.memory.{part}.size": f"{size}m" for part, size in memory.items()},
+            "restart-strategy.type": "fixed-delay",
+            "restart-strategy.fixed-delay.attempts": RESTARTS,
+            "restart-strategy.fixed-delay.delay": "2 s",
+            "heartbeat.timeout": 10_000,
+            "heartbeat.interval": 2_000,
             "io.tmp.dirs": str(self._folder),
         }
 
@@ -167,20 +189,48 @@ def free_port() -> int:
         return listening.getsockname()[1]
 
 
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was started in a session of its own, and what it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def main(argv: list[str]) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="deploy.flink.cluster", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jars", type=Path, required=True, help="folder that the pom.xml beside this file fills")
+    parser.add_argument("--jars", type=Path, default=JARS, help="folder that the pom.xml beside this file fills")
     parser.add_argument("--task_managers", type=int, default=2)
     parser.add_argument("run", nargs="+", help="options of run_pipeline.py, after --")
     options = parser.parse_args(argv)
-    with (
-        tempfile.TemporaryDirectory(prefix="postner-flink-") as folder,
-        Cluster(options.jars, Path(folder), options.task_managers) as cluster,
-    ):
-        print(f"Flink is up: http://{cluster.web}", flush=True)
-        command = [sys.executable, "run_pipeline.py", *options.run, *cluster.options()]
-        return subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(EXIT_INTERRUPTED))
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="postner-flink-") as folder,
+            Cluster(options.jars, Path(folder), options.task_managers) as cluster,
+        ):
+            print(f"Flink is up: http://{cluster.web}", flush=True)
+            return _run([*cluster.options(), *options.run])
+    except RuntimeError as error:
+        print(f"deploy.flink.cluster: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _run(options: list[str]) -> int:
+    """run_pipeline.py, in a session of its own: it is told of an interruption, and what it started ends with it."""
+    process = subprocess.Popen([sys.executable, "run_pipeline.py", *options], cwd=ROOT, start_new_session=True)
+    try:
+        return process.wait()
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S)
+        raise
+    finally:
+        kill(process)
 
 
 if __name__ == "__main__":

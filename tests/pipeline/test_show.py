@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import progress
-from pipeline.progress import Progress, line
+from pipeline.progress import Progress, of_counts, of_files
 from pipeline.show import printable, rendered
 
 
@@ -28,17 +28,21 @@ def test_nothing_in_a_post_can_steer_the_terminal(text: str) -> None:
 
 
 def test_progress_line_tells_posts_rate_and_pictures() -> None:
-    shown = line(Counter(rows=50, posts=200, pictures=1234), seconds=10)
+    shown = of_counts(Counter(rows=50, posts=200, pictures=1234), seconds=10)
     assert "50/200" in shown
     assert "5.00 posts/s" in shown
     assert "00:30" in shown
     assert "1,234 pictures" in shown
 
 
+def test_progress_of_work_elsewhere_tells_files() -> None:
+    assert of_files(1234, seconds=75.0) == "01:15, 1,234 files of annotations written"
+
+
 def test_progress_is_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.05)
-    with Progress(lambda: Counter(rows=1, posts=2), stream):
+    with Progress(lambda seconds: of_counts(Counter(rows=1, posts=2), seconds), stream):
         time.sleep(0.5)
     lines = stream.getvalue().splitlines()
     assert len(lines) >= 2
@@ -52,7 +56,7 @@ class Terminal(io.StringIO):
 
 def test_progress_redraws_one_line_on_a_terminal_and_wipes_it_at_the_end() -> None:
     stream = Terminal()
-    with Progress(lambda: Counter(rows=1, posts=2), stream):
+    with Progress(lambda seconds: of_counts(Counter(rows=1, posts=2), seconds), stream):
         time.sleep(1.2)
     assert "\n" not in stream.getvalue()
     assert stream.getvalue().count("\r") >= 2

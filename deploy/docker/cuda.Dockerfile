@@ -1,0 +1,32 @@
+# The image of workers with a GPU: Dataflow's and the side-car pool's on Flink. PyPI's torch brings CUDA 13.0; the host brings
+# the driver (580 or newer), which Dataflow mounts at /usr/local/nvidia and NVIDIA's container toolkit by the two settings.
+#
+#   docker build -f deploy/docker/cuda.Dockerfile -t REGISTRY/postner:cuda .
+ARG PYTHON_VERSION=3.11
+ARG BEAM_VERSION=2.77.0
+FROM apache/beam_python${PYTHON_VERSION}_sdk:${BEAM_VERSION} AS beam
+FROM gcr.io/dataflow-templates-base/python311-template-launcher-base:latest AS launcher
+FROM python:${PYTHON_VERSION}-slim-bookworm
+
+ARG TORCH_INDEX=https://pypi.org/simple
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1
+ENV YOLO_CONFIG_DIR=/tmp/ultralytics YOLO_OFFLINE=1 YOLO_AUTOINSTALL=0
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility LD_LIBRARY_PATH=/usr/local/nvidia/lib64
+RUN apt-get update && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/postner
+COPY requirements.txt ./
+COPY deploy/requirements.txt deploy/
+RUN grep -E '^torch(vision)?==' requirements.txt > torch.txt && python -m pip install --index-url "${TORCH_INDEX}" -r torch.txt
+RUN python -m pip install -r requirements.txt -r deploy/requirements.txt
+COPY pyproject.toml README.md LICENSE run_pipeline.py ./
+COPY models models
+COPY pipeline pipeline
+COPY transforms transforms
+RUN python -m pip install --no-deps . && python -m pip check
+
+COPY --from=beam /opt/apache/beam /opt/apache/beam
+COPY --from=launcher /opt/google/dataflow/python_template_launcher /opt/google/dataflow/python_template_launcher
+ENV FLEX_TEMPLATE_PYTHON_PY_FILE=/opt/postner/run_pipeline.py
+USER 1000:1000
+ENTRYPOINT ["/opt/apache/beam/boot"]

@@ -1,0 +1,57 @@
+"""The images hold what the command needs; `make test-images` does what their RUN lines do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from deploy.docker.rehearse import instructions
+
+ROOT = Path(__file__).parent.parent.parent
+DOCKERFILES = sorted((ROOT / "deploy" / "docker").glob("*.Dockerfile"))
+
+
+@pytest.fixture(params=DOCKERFILES, ids=lambda path: path.name)
+def dockerfile(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
+    return instructions(request.param)
+
+
+def copied(dockerfile: list[tuple[str, str]]) -> list[str]:
+    return [name for word, rest in dockerfile if word == "COPY" and "--from" not in rest for name in rest.split()[:-1]]
+
+
+def test_there_is_one_for_the_cpu_and_one_for_cuda() -> None:
+    assert [path.name for path in DOCKERFILES] == ["cpu.Dockerfile", "cuda.Dockerfile"]
+    differing = set(map(str, instructions(DOCKERFILES[0]))) ^ set(map(str, instructions(DOCKERFILES[1])))
+    assert all("TORCH_INDEX" in line or "NVIDIA" in line for line in differing), differing
+
+
+def test_what_is_copied_exists_and_is_let_through(dockerfile: list[tuple[str, str]]) -> None:
+    through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert set(copied(dockerfile)) == through
+    assert all((ROOT / name).exists() for name in through)
+
+
+def test_every_package_and_the_shipped_models_are_in_the_image(dockerfile: list[tuple[str, str]]) -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    packages = {name.split(".")[0] for name in re.findall(r'"([a-z_.]+)"', re.search(r"\npackages = (\[.*?\])", project)[1])}  # type: ignore[index]
+    assert packages < set(copied(dockerfile))
+    assert (ROOT / "models" / "pretrained" / "default" / "model.safetensors").exists()
+
+
+def test_beam_is_the_pinned_one_and_its_boot_program_the_entry_point(dockerfile: list[tuple[str, str]]) -> None:
+    arguments = dict(rest.split("=", 1) for word, rest in dockerfile if word == "ARG")
+    for name in ("requirements.txt", "deploy/requirements.txt"):
+        [pinned] = re.findall(r"^apache-beam(?:\[gcp\])?==(\S+)", (ROOT / name).read_text(), re.MULTILINE)
+        assert arguments["BEAM_VERSION"] == pinned
+    assert ("COPY", "--from=beam /opt/apache/beam /opt/apache/beam") in dockerfile
+    assert dockerfile[-1] == ("ENTRYPOINT", '["/opt/apache/beam/boot"]')
+
+
+def test_nothing_runs_as_root(dockerfile: list[tuple[str, str]]) -> None:
+    users = [rest for word, rest in dockerfile if word == "USER"]
+    assert len(users) == 1
+    assert users[0].split(":")[0] not in ("0", "root")
+    assert not [word for word, _ in dockerfile[dockerfile.index(("USER", users[0])) :] if word == "RUN"]
