@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint fuzz bench flink test-flink clean
+.PHONY: help setup demo test lint fuzz bench flink test-flink test-images clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 NEW_ENOUGH := python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## make the environment in .venv (once; again when the requirements change)
 
@@ -46,6 +46,9 @@ flink: setup  ## annotate the small archive on a Flink cluster of two task manag
 
 test-flink: setup  ## run the tests on a Flink cluster, with processes killed; skipped without Java and Maven
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory $(JARS)/.ready && $(PYTHON) -m pytest -m flink -n 0 -v; else echo "make test-flink is skipped: it $(NO_JAVA)"; fi
+
+test-images: setup  ## do what the Dockerfiles' lines do, in new environments (10 minutes, 8 GB)
+	for kind in cpu cuda; do $(PYTHON) -m deploy.docker.rehearse deploy/docker/$$kind.Dockerfile --arg TORCH_INDEX=https://pypi.org/simple || exit 1; done
 
 $(JARS)/.ready: deploy/flink/pom.xml
 	mvn -q -f $< dependency:copy-dependencies -DoutputDirectory=target/jars

@@ -37,9 +37,9 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "run_pipeline.py", f"--posts={options.posts}", f"--images={options.images}", *more]
         started = time.monotonic()
-        _finish([*command, f"--output={folder}/alone"])
+        finish([*command, f"--output={folder}/alone"])
         seconds = time.monotonic() - started
-        wanted = _rows(f"{folder}/alone")
+        wanted = rows(f"{folder}/alone")
         killed = whole = 0
         with tqdm(total=options.kills, desc="kills", disable=None) as bar:
             while killed < options.kills:
@@ -47,8 +47,8 @@ def main(argv: list[str]) -> int:
                 while killed < options.kills and _killed([*command, f"--output={output}", "--resume"], chance.uniform(0, 1.2 * seconds)):
                     killed += 1
                     bar.update()
-                _finish([*command, f"--output={output}", "--resume"])
-                if _rows(output) != wanted:
+                finish([*command, f"--output={output}", "--resume"])
+                if rows(output) != wanted:
                     print(f"after {killed} kills the rows differ: {output} is kept", file=sys.stderr)
                     shutil.copytree(output, "out/kills-differ")
                     return 1
@@ -73,11 +73,13 @@ def _killed(command: list[str], after_s: float) -> bool:
     return False
 
 
-def _finish(command: list[str]) -> None:
+def finish(command: list[str]) -> None:
+    """Run a command that must end well."""
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _rows(output: str) -> list[dict]:
+def rows(output: str) -> list[dict]:
+    """The rows of an output as an outside reader sees them, in the order of their lines."""
     return sorted(pq.read_table(f"{output}/annotations").to_pylist(), key=lambda row: (row["source"], row["line"]))
 
 

@@ -13,8 +13,10 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 TIMES = (1, 4, 16)
@@ -26,19 +28,28 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--archive", type=Path, required=True)
     parser.add_argument("--posts", type=int, default=400)
     options, more = parser.parse_known_args(argv)
-    lines = (line for path in sorted(options.archive.glob("posts-*.jsonl.gz")) for line in gzip.decompress(path.read_bytes()).splitlines())
-    posts = [json.loads(line) for line in islice(lines, options.posts)]
+    posts = first_posts(options.archive, options.posts)
     images = f"--images={options.archive}/images-*.tar"
     peaks = {}
     with tempfile.TemporaryDirectory() as folder:
         for times in TIMES:
             path = Path(folder) / f"{times}.jsonl"
-            repeated = (json.dumps(post | {"id": f"{post['id']}-{n}"}) for n in range(times) for post in posts)
-            path.write_text("\n".join(repeated), encoding="utf-8")
+            path.write_text("\n".join(repeated(posts, times)), encoding="utf-8")
             peaks[times] = _peak([sys.executable, "run_pipeline.py", f"--posts={path}", images, f"--output={folder}/{times}", *more])
             size, share = peaks[times] / 2**20, peaks[times] / peaks[1]
             print(f"{times:>3} x {len(posts)} posts: peak {size:.2f} GB, {share:.3f} of the first", flush=True)
     return 0
+
+
+def first_posts(archive: Path, count: int) -> list[dict[str, Any]]:
+    """Posts of an archive."""
+    lines = (line for path in sorted(archive.glob("posts-*.jsonl.gz")) for line in gzip.decompress(path.read_bytes()).splitlines())
+    return [json.loads(line) for line in islice(lines, count)]
+
+
+def repeated(posts: list[dict[str, Any]], times: int) -> Iterator[str]:
+    """Lines of the posts, several times under new ids."""
+    return (json.dumps(post | {"id": f"{post['id']}-{n}"}) for n in range(times) for post in posts)
 
 
 def _peak(command: list[str]) -> int:

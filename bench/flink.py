@@ -1,0 +1,102 @@
+"""The command on a Flink cluster of this machine: rate, memory, and whole output although TaskManagers are killed.
+
+    python -m bench.flink --archive DIR --posts 20000 --detector none         # rate, and peak memory of each process
+    python -m bench.flink --archive DIR --posts 400 --runs 10 --kill          # a TaskManager killed in each run
+
+DIR holds posts-*.jsonl.gz and images-*.tar. The rows are compared with those of the local runner. `make flink` fetches Flink.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from bench.kills import finish, rows
+from bench.memory import first_posts, repeated
+from deploy.flink.cluster import JARS, Cluster
+
+ROOT = Path(__file__).parent.parent
+FILES = 8
+
+
+def main(argv: list[str]) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="bench.flink", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--archive", type=Path, required=True)
+    add("--posts", type=int, default=400)
+    add("--runs", type=int, default=1)
+    add("--kill", action="store_true", help="kill a TaskManager at a random moment of each run, and start another")
+    add("--seed", type=int, default=0)
+    options, more = parser.parse_known_args(argv)
+    chance = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as folder, Cluster(JARS, Path(folder) / "cluster", 2) as cluster:
+        _write_posts(options.archive, options.posts, Path(folder))
+        command = [sys.executable, "run_pipeline.py", f"--posts={folder}/*.jsonl", f"--images={options.archive}/images-*.tar", *more]
+        finish([*command, f"--output={folder}/local"])
+        wanted = rows(f"{folder}/local")
+        for run in range(1, options.runs + 1):
+            output = Path(folder) / f"flink-{run}"
+            share = chance.random() if options.kill else None
+            peaks = _run([*command, f"--output={output}", *cluster.options()], output, cluster, share)
+            if rows(str(output)) != wanted:
+                print(f"run {run}: the rows differ from those of the local runner", file=sys.stderr)
+                return 1
+            told = json.loads((output / "run.json").read_text())
+            print(f"run {run}: {told['rows']:,} rows as of the local runner, {told['posts_per_second']} posts/s", end="")
+            print(f", a TaskManager killed after {share:.0%} of the files" if share is not None else "", flush=True)
+            for name, peak in sorted(peaks.items()):
+                print(f"  {name}: peak {peak / 2**30:.2f} GB", flush=True)
+            shutil.rmtree(output)
+    return 0
+
+
+def _write_posts(archive: Path, count: int, folder: Path) -> None:
+    """As many posts as asked for, in several files."""
+    posts = first_posts(archive, count)
+    lines = list(repeated(posts, -(-count // len(posts))))[:count]
+    for file in range(FILES):
+        (folder / f"{file}.jsonl").write_text("\n".join(lines[file::FILES]), encoding="utf-8")
+
+
+def _run(command: list[str], output: Path, cluster: Cluster, share: float | None) -> dict[str, int]:
+    """Peak resident bytes of each kind of process. A TaskManager is killed when that share of the files is written."""
+    local = len(list((output.parent / "local" / "annotations").iterdir()))
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peaks: dict[str, int] = {}
+    while process.poll() is None:
+        time.sleep(0.2)
+        alive = [manager for manager in cluster.processes[1:] if manager.poll() is None]
+        for manager in alive:
+            _note(peaks, manager.pid)
+        if share is not None and len(list(output.glob("annotations/*.parquet"))) > share * local:
+            os.kill(alive[0].pid, signal.SIGKILL)
+            cluster.start_task_manager(len(cluster.processes))
+            share = None
+    if process.returncode:
+        raise SystemExit(f"the run ended with status {process.returncode}: see {output}/error.log")
+    return peaks
+
+
+def _note(peaks: dict[str, int], pid: int) -> None:
+    try:
+        manager = psutil.Process(pid)
+        for name, one in [("TaskManager", manager), *(("Python worker", child) for child in manager.children(recursive=True))]:
+            peaks[name] = max(peaks.get(name, 0), one.memory_info().rss)
+    except psutil.NoSuchProcess:
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
