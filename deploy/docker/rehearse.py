@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -48,11 +47,17 @@ def rehearse(dockerfile: Path, given: dict[str, str], image: Path) -> None:
                 copy(ROOT / source, workdir / target)
         elif instruction == "RUN":
             print(f"RUN {rest}", flush=True)
-            shell = re.sub(r"apt-get (\w+)", r"apt-get --simulate \1", rest).replace("rm -rf /var", "true /var")
-            subprocess.run(shell, shell=True, cwd=workdir, env=environment, check=True)
+            subprocess.run(_harmless(rest), shell=True, cwd=workdir, env=environment, check=True)
     (image / "posts.jsonl").write_text(POSTS)
     command = ["python", f"{workdir}/run_pipeline.py", f"--posts={image}/posts.jsonl", f"--output={image}/out"]
     subprocess.run(command, cwd=image, env=environment, check=True)
+
+
+def _harmless(line: str) -> str:
+    """A RUN line that leaves the packages of this machine as they are."""
+    return (
+        line.replace("apt-get update", "true").replace("apt-get install", "apt-get --simulate install").replace("rm -rf /var", "true /var")
+    )
 
 
 def copy(source: Path, target: Path) -> None:
