@@ -1,9 +1,10 @@
 """The command on a Flink cluster of this machine: rate, memory, and whole output although TaskManagers are killed.
 
     python -m bench.flink --archive DIR --posts 20000 --detector none         # rate, and peak memory of each process
-    python -m bench.flink --archive DIR --posts 400 --runs 10 --kill          # a TaskManager killed in each run
+    python -m bench.flink --archive DIR --posts 400 --kills 10                # and runs in which a TaskManager is killed
 
-DIR holds posts-*.jsonl.gz and images-*.tar. The rows are compared with those of the local runner. `make flink` fetches Flink.
+DIR holds posts-*.jsonl.gz and images-*.tar. Outputs are verified, and the rows of disturbed runs compared with those of the first.
+`make flink` fetches Flink.
 """
 
 from __future__ import annotations
@@ -36,28 +37,27 @@ def main(argv: list[str]) -> int:
     add = parser.add_argument
     add("--archive", type=Path, required=True)
     add("--posts", type=int, default=400)
-    add("--runs", type=int, default=1)
-    add("--kill", action="store_true", help="kill a TaskManager at a random moment of each run, and start another")
+    add("--kills", type=int, default=0, help="more runs, in each of which a TaskManager is killed at a random moment and replaced")
     add("--seed", type=int, default=0)
     options, more = parser.parse_known_args(argv)
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder, Cluster(JARS, Path(folder) / "cluster", 2) as cluster:
         _write_posts(options.archive, options.posts, Path(folder))
         command = [sys.executable, "run_pipeline.py", f"--posts={folder}/*.jsonl", f"--images={options.archive}/images-*.tar", *more]
-        finish([*command, f"--output={folder}/local"])
-        wanted = rows(f"{folder}/local")
-        for run in range(1, options.runs + 1):
-            output = Path(folder) / f"flink-{run}"
-            share = chance.random() if options.kill else None
-            peaks = _run([*command, f"--output={output}", *cluster.options()], output, cluster, share)
+        alone = Path(folder) / "alone"
+        peaks = _run([*command, f"--output={alone}", *cluster.options()], alone, cluster)
+        wanted, files = rows(str(alone)), len(list(alone.glob("annotations/*.parquet")))
+        assert len({row["post_id"] for row in wanted}) == len(wanted) == options.posts
+        print(f"{len(wanted):,} posts, {json.loads((alone / 'run.json').read_text())['posts_per_second']} a second")
+        for name, peak in sorted(peaks.items()):
+            print(f"  {name}: peak {peak / 2**30:.2f} GB", flush=True)
+        for _ in range(options.kills):
+            output, share = Path(folder) / "killed", chance.random()
+            _run([*command, f"--output={output}", *cluster.options()], output, cluster, round(share * files))
             if rows(str(output)) != wanted:
-                print(f"run {run}: the rows differ from those of the local runner", file=sys.stderr)
+                print("the rows differ from those of the run that was left alone", file=sys.stderr)
                 return 1
-            told = json.loads((output / "run.json").read_text())
-            print(f"run {run}: {told['rows']:,} rows as of the local runner, {told['posts_per_second']} posts/s", end="")
-            print(f", a TaskManager killed after {share:.0%} of the files" if share is not None else "", flush=True)
-            for name, peak in sorted(peaks.items()):
-                print(f"  {name}: peak {peak / 2**30:.2f} GB", flush=True)
+            print(f"a TaskManager killed after {share:.0%} of the files: the same {len(wanted):,} rows", flush=True)
             shutil.rmtree(output)
     return 0
 
@@ -70,9 +70,8 @@ def _write_posts(archive: Path, count: int, folder: Path) -> None:
         (folder / f"{file}.jsonl").write_text("\n".join(lines[file::FILES]), encoding="utf-8")
 
 
-def _run(command: list[str], output: Path, cluster: Cluster, share: float | None) -> dict[str, int]:
-    """Peak resident bytes of each kind of process. A TaskManager is killed when that share of the files is written."""
-    local = len(list((output.parent / "local" / "annotations").iterdir()))
+def _run(command: list[str], output: Path, cluster: Cluster, kill_after: int | None = None) -> dict[str, int]:
+    """Peak resident bytes of each kind of process. A TaskManager is killed when so many files of annotations are written."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peaks: dict[str, int] = {}
     while process.poll() is None:
@@ -80,12 +79,13 @@ def _run(command: list[str], output: Path, cluster: Cluster, share: float | None
         alive = [manager for manager in cluster.processes[1:] if manager.poll() is None]
         for manager in alive:
             _note(peaks, manager.pid)
-        if share is not None and len(list(output.glob("annotations/*.parquet"))) > share * local:
+        if kill_after is not None and len(list(output.glob("annotations/*.parquet"))) >= kill_after:
             os.kill(alive[0].pid, signal.SIGKILL)
             cluster.start_task_manager(len(cluster.processes))
-            share = None
+            kill_after = None
     if process.returncode:
-        raise SystemExit(f"the run ended with status {process.returncode}: see {output}/error.log")
+        raise SystemExit(f"the run ended with status {process.returncode}: {(output / 'error.log').read_text()}")
+    finish([sys.executable, "-m", "pipeline.verify", str(output)])
     return peaks
 
 

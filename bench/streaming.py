@@ -57,6 +57,8 @@ def main() -> None:
         _start(cluster, incoming, seen)
         _add(incoming, seen, 5)
         _tell("after a stop and a new start", incoming, seen)
+    for child in psutil.Process().children(recursive=True):  # Beam's job servers
+        child.kill()
     os._exit(0)  # Beam's threads that listen to the jobs do not end
 
 

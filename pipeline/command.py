@@ -80,7 +80,7 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
             raise cause from None
         log = output.keep_log(options.output, traceback.format_exc())
         print(
-            f"postner: failed: {type(cause).__name__}: {' '.join(str(cause).split())[:500]} (details: {log}); "
+            f"postner: failed: {type(cause).__name__}: {_sentence(cause)} (details: {log}); "
             "what is there is whole: run again with --resume to go on",
             file=sys.stderr,
         )
@@ -93,3 +93,9 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
         print(f"postner: {len(counted.problems)} problems: run again with --resume to do what is missing", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
+
+
+def _sentence(cause: BaseException) -> str:
+    """What an exception says, in a line; of a long message, such as an engine's, what happened and why: its two ends."""
+    said = " ".join(str(cause).split())
+    return said if len(said) <= 600 else f"{said[:200]} ... {said[-400:]}"

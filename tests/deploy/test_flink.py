@@ -27,7 +27,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parent.parent.parent
 DEMO = [f"--posts={ROOT}/demo/archive/posts-*.jsonl", f"--images={ROOT}/demo/archive/images-*.tar"]
-FILES, LINES = 8, 100
+FILES, LINES = 6, 80
 WAIT_S = 120.0
 
 
