@@ -16,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import get_data_path
+from PIL import Image
 from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
 
 from models.loading import PRETRAINED
@@ -28,6 +29,12 @@ from models.vision.pictures import Limits, Picture, decode
 
 SHIPPED = PRETRAINED / "detector"
 HOPPER = Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+
+@pytest.fixture(autouse=True)
+def pillow_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that import ultralytics by themselves let it replace `Image.open`: what comes after gets the real one."""
+    monkeypatch.setattr(Image, "open", Image.open)
 
 
 @pytest.fixture(scope="module")
