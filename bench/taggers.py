@@ -1,0 +1,59 @@
+"""How fast bundles tag the same posts, against the first of them, in one run.
+
+    python -m bench.taggers models/pretrained/default OTHER ... --data VALID.txt --images 'images-*.tar' [--rounds 3] [--threads N]
+
+Each round tags all posts with each bundle in turn, pictures looked at beforehand: it is the tagger's time alone, with the posts'
+pictures and without. What detecting costs, `bench.main_job` tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from models.evaluation.predictions import annotate
+from models.labels import TYPES
+from models.loading import ModelOptions, load_annotator, load_looker, usable_cores
+from models.training.conll import read_conll
+from models.training.pictures import look_at_pictures
+
+
+def main(argv: list[str]) -> int:
+    """Run the rounds and print a table."""
+    options = _parser().parse_args(argv)
+    posts = read_conll(options.data, TYPES)[0]
+    looker = load_looker(ModelOptions(threads=options.threads))
+    sights = look_at_pictures({post.image for post in posts if post.image}, options.images, looker, options.cache)
+    annotators = {path: load_annotator(ModelOptions(path, threads=options.threads)) for path in options.bundles}
+    rates: dict[tuple[str, bool], list[float]] = {}
+    for _ in range(options.rounds):
+        for path, annotator in annotators.items():
+            for pictures in (False, True):
+                start = time.perf_counter()
+                annotate(posts, annotator, sights if pictures else {})
+                rates.setdefault((path, pictures), []).append(len(posts) / (time.perf_counter() - start))
+    print(f"{len(posts)} posts, {options.threads} threads, {options.rounds} rounds: median posts/s, ratio to the first (least to most)")
+    for (path, pictures), of_rounds in rates.items():
+        ratios = [rate / first for rate, first in zip(of_rounds, rates[options.bundles[0], pictures], strict=True)]
+        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"  {path}, {'with' if pictures else 'without'} pictures: {statistics.median(of_rounds):.0f} posts/s, {spread}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench.taggers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("bundles", nargs="+", metavar="BUNDLE", help="folder of a trained model")
+    add("--data", type=Path, required=True, help="labelled tweets in CoNLL form")
+    add("--images", required=True, help="glob of image shards, or a folder")
+    add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
+    add("--rounds", type=int, default=3)
+    add("--threads", type=int, default=usable_cores())
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
