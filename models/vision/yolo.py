@@ -80,7 +80,7 @@ class YoloDetector:
 
 
 def _ultralytics() -> Any:
-    """Ultralytics, kept from changing threads, writing settings into the home folder, and changing Pillow.
+    """Ultralytics, kept from running code in weights, changing threads, writing settings into the home folder, and changing Pillow.
 
     It replaces `PIL.Image.open` by one that installs a plugin when a file is no picture.
     """
@@ -91,9 +91,10 @@ def _ultralytics() -> Any:
         atexit.register(shutil.rmtree, os.environ["YOLO_CONFIG_DIR"], ignore_errors=True)
     os.environ.setdefault("YOLO_AUTOINSTALL", "0")
     os.environ.setdefault("YOLO_VERBOSE", "0")
-    os.environ["ULTRALYTICS_SAFE_LOAD"] = "1"
     import ultralytics
+    from ultralytics.nn import tasks
 
+    tasks.SAFE_LOAD = True  # its environment variable does nothing once somebody else has imported it
     if not was_set:
         os.environ.pop("OMP_NUM_THREADS", None)
     torch.set_num_threads(threads)
