@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,7 +18,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "run_pipeline.py", f"--posts={folder}/*.jsonl", f"--output={folder}/out", "--detector=none", "--threads=1"]
-    return subprocess.Popen([*command, "--watch=0.5", *options], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # jobs that a shell put into the background inherit deafness to Ctrl-C
+    return subprocess.Popen(
+        [*command, "--watch=0.5", *options], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heard
+    )
 
 
 def put(folder: Path, name: str, first: int, count: int) -> None:
