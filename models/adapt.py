@@ -27,7 +27,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from models.loading import usable_cores
+from models.loading import usable_cores, usable_device
 from models.training.checkpoint import Checkpoint
 from models.training.loop import SAVE_EVERY_S, schedule
 from models.training.masking import masked_losses
@@ -45,8 +45,6 @@ def main(argv: list[str]) -> int:
     for name in ("texts", "held_out", "batch_size", "threads"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} {getattr(options, name)}: give 1 or more")
-    if options.device == "cuda" and not torch.cuda.is_available():
-        parser.error("--device cuda: no CUDA device can be used here: leave it out")
     try:
         _adapt(options, argv)
     except (ValueError, OSError) as error:
@@ -59,7 +57,7 @@ def _adapt(options: argparse.Namespace, argv: list[str]) -> None:
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     model, tokenizer = load_encoder(options.encoder, options.max_pieces)
-    model.to(options.device)
+    model.to(usable_device(options.device))
     texts = sample_texts(options.posts, options.texts + options.held_out, options.seed)
     hashes = {str(path): _sha256(path) for path in options.posts}
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
@@ -188,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--lr", type=float, default=1e-4)
     add("--save_every_s", type=float, default=SAVE_EVERY_S, help="seconds between states to go on from")
     add("--seed", type=int, default=0)
-    add("--device", choices=("cpu", "cuda"), default="cpu")
+    add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
     add("--threads", type=int, default=usable_cores())
     return parser
 

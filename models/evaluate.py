@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--plot", type=Path, help="file for the reliability diagram (.png)")
     add("--resamples", type=int, default=1000, help="of the bootstrap over posts")
     add("--seed", type=int, default=0, help="of the bootstrap and of shuffling")
-    add("--device", default="cpu", help="cpu or cuda")
+    add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
     add("--threads", type=int, default=0, help="0: one per core")
     return parser
 

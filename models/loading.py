@@ -7,6 +7,7 @@ on a cluster that is another machine than the one where the run was begun.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +22,19 @@ from models.vision.look import Looker
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 SHIPPED = "shipped"
+DEVICES = r"auto|cpu|cuda(:\d+)?"
+
+
+def usable_device(device: str) -> str:
+    """A device of this machine by the name that torch has for it, `auto` resolved. Raises ValueError where there is none of that name."""
+    if not re.fullmatch(DEVICES, device):
+        raise ValueError(f"--device {device!r} is none of auto, cpu, cuda, cuda:N")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        return "cuda" if there else "cpu"
+    if device != "cpu" and int(device.partition(":")[2] or 0) >= there:
+        raise ValueError(f"--device {device}: torch finds {there} CUDA devices here, use --device cpu")
+    return device
 
 
 @dataclass(frozen=True)
@@ -42,13 +56,12 @@ class ModelOptions:
     threads: int = 0
 
     def here(self) -> ModelOptions:
-        """The same, as it is meant on this machine."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        """The same, as it is meant on this machine. Raises ValueError for a device that it lacks."""
         return replace(
             self,
             model=str(PRETRAINED / "default") if self.model == SHIPPED else self.model,
             detector=str(PRETRAINED / "detector") if self.detector == SHIPPED else self.detector,
-            device=device if self.device == "auto" else self.device,
+            device=usable_device(self.device),
             threads=self.threads or usable_cores(),
         )
 

@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from models.augmentation import AugmentationTable, build_table, load_table, read_vectors
 from models.bundle import BundleSettings, load_bundle, save_bundle
 from models.encoding import Encoder
 from models.labels import TYPES
-from models.loading import PRETRAINED, usable_cores
+from models.loading import PRETRAINED, usable_cores, usable_device
 from models.tagger import Tagger, TaggerConfig
 from models.training.checkpoint import Checkpoint
 from models.training.conll import LabelledPost, read_conll
@@ -54,6 +54,9 @@ def main(argv: list[str]) -> int:
     logging.disable_progress_bar()
     if bool(options.teacher) != bool(options.unlabelled):
         parser.error("--teacher and --unlabelled go together: the teacher is asked about the unlabelled posts")
+    for name, least in (("threads", 1), ("unlabelled_posts", 1), ("table_words", 1), ("fusion_width", 0)):
+        if getattr(options, name) < least:
+            parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
     try:
         _train(options, argv)
     except (ValueError, OSError) as error:
@@ -65,13 +68,14 @@ def main(argv: list[str]) -> int:
 def _train(options: argparse.Namespace, argv: list[str]) -> None:
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     split = {name: {folder: read_conll(folder / f"{name}.txt", TYPES) for folder in options.data} for name in ("train", "valid")}
+    if empty := [folder / f"{name}.txt" for name, read in split.items() for folder, (posts, _) in read.items() if not posts]:
+        raise ValueError(f"{empty[0]} holds no tweets: one word and its label a line, an empty line after each tweet")
     hashes = {str(folder / f"{name}.txt"): _sha256(folder / f"{name}.txt") for name in split for folder in options.data}
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
-    source = AutoModel.from_pretrained(options.encoder)
-    tokenizer = AutoTokenizer.from_pretrained(options.encoder, add_prefix_space=True)
+    options.device = usable_device(options.device)
+    source, tokenizer = _text_encoder(options.encoder)
     table = _table(options)
     looker = Looker.load(options.detector, options.backbone, options.device, options.threads) if options.images else None
     config = _config(options, source.config.to_dict(), table, looker)
@@ -99,13 +103,13 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
     tagger = Tagger(config, table.vectors if table else None)
     tagger.encoder.load_state_dict(source.state_dict(), strict=False)
     training = Training(
-        tagger.to(device),
+        tagger.to(options.device),
         encoder,
         [example for of_folder in labelled["train"].values() for example in of_folder],
         _taught(options, encoder, checkpoint, config.types),
         [example for of_folder in labelled["valid"].values() for example in of_folder],
         recipe,
-        device,
+        torch.device(options.device),
     )
     training.run(checkpoint)
     settings = replace(settings, temperature=training.temperature())
@@ -120,6 +124,13 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
     }
     (options.output / "README.md").write_text(_card(settings.name, argv, split["train"], hashes, len(sights), scores, training.history))
     checkpoint.remove()
+
+
+def _text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    try:
+        return AutoModel.from_pretrained(name), AutoTokenizer.from_pretrained(name, add_prefix_space=True)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--encoder {name} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
 def _config(options: argparse.Namespace, encoder: dict[str, Any], table: AugmentationTable | None, looker: Looker | None) -> TaggerConfig:
@@ -259,7 +270,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--word_dropout", type=float, default=Recipe.word_dropout, help="share of words that are made unknown in a batch")
     add("--patience", type=int, default=Recipe.patience, help="stop after so many epochs without a better score; 0: never")
     add("--seed", type=int, default=Recipe.seed)
-    add("--device", default="cpu", help="cpu or cuda")
+    add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
     add("--threads", type=int, default=usable_cores())
     return parser
 

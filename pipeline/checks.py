@@ -6,13 +6,11 @@ import os
 import re
 from dataclasses import dataclass, replace
 
-import torch
-
 from models.bundle import BundleError
-from models.loading import load_annotator, load_looker
+from models.loading import DEVICES, load_annotator, load_looker
 from models.shards import find_shards
 from models.vision.detector import DetectorError
-from pipeline.options import DEVICES, RunOptions, UsageError
+from pipeline.options import RunOptions, UsageError
 from transforms.posts import find
 
 
@@ -39,8 +37,6 @@ def check(options: RunOptions, local: bool) -> Checked:
     """Find the inputs, load the models; where the work is done elsewhere, on this machine's CPU. Raises UsageError with one sentence."""
     if not re.fullmatch(DEVICES, options.device):
         raise UsageError(f"--device {options.device!r} is none of auto, cpu, cuda, cuda:N")
-    if local and options.device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"--device {options.device}: torch finds no CUDA device here, use --device cpu")
     try:
         posts = find(options.posts, "--posts")
         shards = find_shards(options.images, "--images") if options.images else []

@@ -34,9 +34,6 @@ LOCAL_RUNNER = "FnApiRunner"
 LARGEST = 2**40
 
 
-DEVICES = r"auto|cpu|cuda(:\d+)?"
-
-
 class UsageError(ValueError):
     """A mistake of the user; the message is one sentence that names the value and the cure."""
 

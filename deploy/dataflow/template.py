@@ -10,7 +10,8 @@ import sys
 from dataclasses import MISSING, fields
 from typing import Any
 
-from pipeline.options import DEVICES, HELP, RunOptions, option_parser
+from models.loading import DEVICES
+from pipeline.options import HELP, RunOptions, option_parser
 
 REGEXES = {"int": r"^[0-9]+$", "float": r"^[0-9]+(\.[0-9]+)?$", "bool": r"^(true|false)$", "str": r"^\S(.*\S)?$"}
 IMAGE = {

@@ -29,7 +29,7 @@ class Checkpoint:
         if output.exists() and any(output.iterdir()) and not self.folder.exists():
             raise ValueError(f"--output {output} is not empty: give another folder, or delete it first")
         written = self.folder / "identity.txt"
-        if not written.exists():
+        if not written.exists() or not any(path != written for path in self.folder.iterdir()):  # nothing was done yet
             self.folder.mkdir(parents=True, exist_ok=True)
             partial = self.folder / "identity.partial"
             partial.write_text(identity, encoding="utf-8")

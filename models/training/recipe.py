@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -36,3 +37,14 @@ class Recipe:
     word_dropout: float = 0.0
     patience: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a choice that no run can be made with."""
+        bounds = {
+            **dict.fromkeys(("epochs", "batch_size", "accumulate"), (1, math.inf)),
+            **dict.fromkeys(("lr", "head_lr", "patience"), (0, math.inf)),
+            **dict.fromkeys(("layer_decay", "average", "picture_dropout", "word_dropout"), (0, 1)),
+        }
+        for name, (least, most) in bounds.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"--{name} {getattr(self, name)}: give {least} {'or more' if most == math.inf else f'to {most}'}")

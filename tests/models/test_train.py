@@ -112,8 +112,39 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bundle(material: Path) -> N
 def test_another_command_does_not_go_on(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (material / "bundle" / "checkpoint").mkdir(parents=True)
     (material / "bundle" / "checkpoint" / "identity.txt").write_text("other")
+    (material / "bundle" / "checkpoint" / "teachers.npy").touch()
     assert main(command(material)) == 2
     assert "another command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("--data={folder}/nowhere", "nowhere/train.txt"),
+        ("--data={folder}/empty", "empty/train.txt holds no tweets"),
+        ("--encoder={folder}/nowhere", "--encoder {folder}/nowhere cannot be loaded"),
+        ("--vectors={folder}/nowhere", "nowhere cannot be read as word vectors"),
+        ("--images={folder}/*.tar", "--images matched no file"),
+        ("--epochs=0", "--epochs 0: give 1 or more"),
+        ("--lr=-1", "--lr -1.0: give 0 or more"),
+        ("--lr=nan", "--lr nan: give 0 or more"),
+        ("--word_dropout=2", "--word_dropout 2.0: give 0 to 1"),
+        ("--device=tpu", "--device 'tpu' is none of"),
+        ("--threads=0", "--threads 0: give 1 or more"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(material: Path, capsys: pytest.CaptureFixture[str], mistake: str, said: str) -> None:
+    (material / "empty").mkdir()
+    for name in ("train", "valid"):
+        (material / "empty" / f"{name}.txt").touch()
+    arguments = command(material, mistake.format(folder=material))
+    try:
+        status = main(arguments)
+    except SystemExit as ended:  # of argparse
+        status = int(str(ended.code))
+    assert status == 2
+    assert said.format(folder=material) in capsys.readouterr().err.splitlines()[-1]
+    assert main(command(material, "--epochs=1")) == 0  # a corrected command is not taken for another run
 
 
 def test_a_folder_with_something_in_it_is_left_alone(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
