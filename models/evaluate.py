@@ -36,6 +36,12 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     if options.condition != "without" and not options.images and not options.rows:
         parser.error(f"--condition {options.condition} needs --images; --condition without scores the texts alone")
+    for name, least in (("threads", 0), ("resamples", 1)):
+        if getattr(options, name) < least:
+            parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
+    for path in (options.json, options.plot):
+        if path and not path.parent.is_dir():
+            parser.error(f"{path} cannot be written: there is no folder {path.parent}")
     try:
         report = _evaluate(options)
     except (BundleError, DetectorError, ValueError, OSError) as error:

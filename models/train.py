@@ -68,8 +68,6 @@ def main(argv: list[str]) -> int:
 def _train(options: argparse.Namespace, argv: list[str]) -> None:
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     split = {name: {folder: read_conll(folder / f"{name}.txt", TYPES) for folder in options.data} for name in ("train", "valid")}
-    if empty := [folder / f"{name}.txt" for name, read in split.items() for folder, (posts, _) in read.items() if not posts]:
-        raise ValueError(f"{empty[0]} holds no tweets: one word and its label a line, an empty line after each tweet")
     hashes = {str(folder / f"{name}.txt"): _sha256(folder / f"{name}.txt") for name in split for folder in options.data}
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
     torch.manual_seed(recipe.seed)

@@ -47,7 +47,10 @@ def read_rows(posts: dict[str, LabelledPost], rows: str, types: Sequence[str]) -
     Raises:
         ValueError: a post has no row, or its text is another one.
     """
-    table = pyarrow.dataset.dataset(rows, format="parquet").to_table(columns=["post_id", "text", "entities"])
+    try:
+        table = pyarrow.dataset.dataset(rows, format="parquet").to_table(columns=["post_id", "text", "entities"])
+    except (OSError, pyarrow.ArrowException) as error:
+        raise ValueError(f"--rows {rows} cannot be read as rows that run_pipeline.py wrote: {error}") from error
     by_id: dict[str, dict[str, Any]] = {row["post_id"]: row for row in table.to_pylist()}
     found = []
     for name, post in posts.items():

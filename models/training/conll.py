@@ -31,14 +31,18 @@ def read_conll(path: Path, types: tuple[str, ...]) -> tuple[list[LabelledPost], 
     """Tweets of a file, and counts of what had to be put right (`orphan_inside`: an I- that nothing began).
 
     Raises:
-        ValueError: a line that is no token and tag, or a tag of a type that is not in `types`; names file and line.
+        ValueError: a line that is no token and tag, or a tag of a type that is not in `types`; names file and line. Or no
+            tweets, or not UTF-8.
     """
     posts: list[LabelledPost] = []
     repaired: Counter[str] = Counter()
     image: str | None = None
     tokens: list[str] = []
     spans: list[Span] = []
-    lines = path.read_text(encoding="utf-8").split("\n")
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#x}") from error
     for number, line in enumerate([*lines, ""], start=1):
         if not line.strip():
             if tokens:
@@ -65,6 +69,8 @@ def read_conll(path: Path, types: tuple[str, ...]) -> tuple[list[LabelledPost], 
                 repaired["orphan_inside"] += prefix == "I"
                 spans.append(Span(here, here, kind))
         tokens.append(token)
+    if not posts:
+        raise ValueError(f"{path} holds no tweets: one token, a tab and its tag a line, an empty line after each tweet")
     return posts, repaired
 
 

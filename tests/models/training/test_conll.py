@@ -24,3 +24,10 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     (tmp_path / "a.txt").write_text(f"good\tO\n{line}\n")
     with pytest.raises(ValueError, match=r"a\.txt:2: .*" + words):
         read_conll(tmp_path / "a.txt", TYPES)
+
+
+@pytest.mark.parametrize(("data", "words"), [(b"\n \nIMGID:1\n", "holds no tweets"), (b"caf\xe9\tO\n", "is not UTF-8: byte 3 is 0xe9")])
+def test_what_is_no_labelled_text_is_told(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.txt " + words):
+        read_conll(tmp_path / "a.txt", TYPES)
