@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shlex
 import shutil
 import sys
 from dataclasses import fields, replace
@@ -31,8 +30,9 @@ from models.encoding import Encoder
 from models.labels import TYPES
 from models.loading import PRETRAINED, usable_cores, usable_device
 from models.tagger import Tagger, TaggerConfig
+from models.training.card import card
 from models.training.checkpoint import Checkpoint
-from models.training.conll import LabelledPost, read_conll
+from models.training.conll import read_conll
 from models.training.curves import write_curves
 from models.training.examples import Example, examples, taught_examples
 from models.training.loop import Training, span_f1
@@ -120,7 +120,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
         folder: [span_f1(shipped, data, encoder, torch.device("cpu"), seen) for seen in (True, False)]
         for folder, data in labelled["valid"].items()
     }
-    (options.output / "README.md").write_text(_card(settings.name, argv, split["train"], hashes, len(sights), scores, training.history))
+    (options.output / "README.md").write_text(card(settings.name, argv, split["train"], hashes, len(sights), scores, training.history))
     checkpoint.remove()
 
 
@@ -152,57 +152,6 @@ def _taught(options: argparse.Namespace, encoder: Encoder, checkpoint: Checkpoin
     said = ask_teachers(texts, options.teacher, types, options.device, options.threads, checkpoint.folder / "teachers.npy")
     per_epoch = [slice(start, start + options.unlabelled_posts) for start in range(0, len(texts), options.unlabelled_posts)]
     return [taught_examples(texts[part], said[part], encoder) for part in per_epoch]
-
-
-def _card(
-    name: str,
-    argv: list[str],
-    read: dict[Path, tuple[list[LabelledPost], Any]],
-    hashes: dict[str, str],
-    pictures: int,
-    scores: dict[Path, list[float]],
-    history: list[dict[str, Any]],
-) -> str:
-    return CARD.format(
-        name=name,
-        command="python -m models.train " + shlex.join(argv),
-        tweets=sum(len(posts) for posts, _ in read.values()),
-        orphans=sum(repaired["orphan_inside"] for _, repaired in read.values()),
-        pictures=pictures,
-        scores="\n".join(f"| {folder.name} | {100 * seen:.2f} | {100 * blind:.2f} |" for folder, (seen, blind) in scores.items()),
-        history="\n".join(f"| {r['epoch']} | {r['loss']:.3f} | {100 * r['valid_f1']:.2f} |" for r in history),
-        hashes="\n".join(f"{digest}  {'/'.join(Path(path).parts[-2:])}" for path, digest in hashes.items()),
-    )
-
-
-CARD = """\
-# {name}
-
-Tagger of named entities (PER, LOC, ORG, MISC) in social-media posts and their pictures, by the method of
-*Multi-granularity cross-modality representation learning for named entity recognition on social media* (arXiv 2210.14163).
-
-Trained on {tweets} tweets ({orphans} orphan I- repaired), {pictures} pictures, by
-
-    {command}
-
-Micro F1 of exact spans over words on the valid sets, weights as stored (`models.evaluate` gives more):
-
-| valid set | with pictures | without |
-|---|---|---|
-{scores}
-
-The epoch with the best score on all valid sets together is kept (`curves.png`):
-
-| epoch | loss | valid F1 |
-|---|---|---|
-{history}
-
-SHA-256 of the labelled tweets:
-
-```
-{hashes}
-```
-"""
 
 
 def _name_of_backbone(name: str | None) -> str | None:
