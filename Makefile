@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint fuzz bench flink test-flink test-images clean
+.PHONY: help setup demo test lint fuzz bench flink test-flink test-images default reference clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -53,6 +53,24 @@ test-images: setup  ## do what the Dockerfiles' lines do, in new environments (1
 $(JARS)/.ready: deploy/flink/pom.xml
 	mvn -q -f $< dependency:copy-dependencies -DoutputDirectory=target/jars
 	touch $@
+
+# What docs/model.md says of both models, from a folder of data. One thread each: the same weights on any number of cores.
+DATA := data
+TRAIN = cd $(DATA) && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PYTHON) -m models.train --data twitter2015-surrogate twitter2017-surrogate \
+	--images 'images-*.tar' --vectors w2v_tweets_200d.bin --threads 1 --cache pictures.npz
+TAUGHT := --unlabelled tweets.tsv.gz --word_dropout 0.1
+
+$(DATA)/teacher-1/README.md:
+	$(TRAIN) --encoder e5-small-v2 --epochs 8 --lr 1.2e-4 --seed 1 --output teacher-1
+
+$(DATA)/teacher-2/README.md:
+	$(TRAIN) --encoder e5-small-v2 --epochs 4 --lr 1.2e-4 --word_dropout 0.1 --seed 2 --output teacher-2
+
+default: setup $(DATA)/teacher-1/README.md $(DATA)/teacher-2/README.md  ## make the shipped model anew in DATA=folder (3 hours; needs the data of docs/model.md)
+	$(TRAIN) --encoder e5-small-v2 --teacher teacher-1 teacher-2 $(TAUGHT) --unlabelled_posts 7000 --epochs 4 --lr 1.2e-4 --seed 3 --output postner-e5-small
+
+reference: setup $(DATA)/teacher-2/README.md  ## make the reference model, bert-base-cased, in DATA=folder (2 hours)
+	$(TRAIN) --encoder bert-base-cased --no-casing --teacher teacher-2 $(TAUGHT) --unlabelled_posts 2000 --epochs 3 --lr 5e-5 --seed 1 --output postner-bert-base
 
 clean:  ## remove the environment, caches and outputs
 	rm -rf $(VENV) out build deploy/flink/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
