@@ -85,6 +85,8 @@ class Annotator:
         device: of the model.
         batch_size: windows of text per model call.
         threads: batches at a time on a CPU.
+        dtype: of the matrix products. bfloat16 is two to three times as fast where a CPU knows it, and moves
+            probabilities by up to 0.03: what is said of a post then depends on its neighbours in the batch.
     """
 
     def __init__(
@@ -95,10 +97,12 @@ class Annotator:
         device: str = "cpu",
         batch_size: int = 32,
         threads: int = 1,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.bundle = bundle
         self.batch_size = batch_size
         self._device = torch.device(device)
+        self._dtype = dtype
         self._tagger = bundle.tagger.to(self._device)
         self._passes = Passes(self._device, threads)
         self._object_names = tuple(object_names)
@@ -169,7 +173,8 @@ class Annotator:
         return read
 
     def _run(self, batches: Sequence[Batch]) -> list[Reading]:
-        return [self._tagger(batch) for batch in batches]
+        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
+            return [self._tagger(batch) for batch in batches]
 
     def _batches(self, windows: Sequence[Window], sights: Sequence[Sequence[Sight]]) -> Iterator[tuple[list[Window], Batch]]:
         def shape(window: Window) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from models.annotate import Annotator
@@ -46,7 +47,7 @@ def _ask(texts: Sequence[str], folder: Path, types: tuple[str, ...], device: str
     bundle = load_bundle(folder)
     if bundle.tagger.config.types != types:
         raise ValueError(f"--teacher {folder} knows {', '.join(bundle.tagger.config.types)}, the student {', '.join(types)}")
-    annotator = Annotator(bundle, (), None, device, threads=threads)
+    annotator = Annotator(bundle, (), None, device, threads=threads, dtype=torch.bfloat16)
     said = []
     for start in tqdm(range(0, len(texts), AT_A_TIME), desc=f"teacher {bundle.settings.name}", disable=None):
         said += annotator.marginals([(text, ()) for text in texts[start : start + AT_A_TIME]])

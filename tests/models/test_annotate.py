@@ -140,3 +140,11 @@ def test_a_long_post_does_not_make_its_neighbours_long() -> None:
     assert [[entity.text for entity in entities] for entities in found[:2]] == [["Anna", "Paris"], ["Bob", "Rome"]]
     assert sum(rows for rows, _ in asked) == len(posts)
     assert all(rows * words <= CRF_WORDS for rows, words in asked)
+
+
+def test_half_precision_says_nearly_the_same() -> None:
+    bundle = load_bundle(SHIPPED)
+    halves = Annotator(bundle, NAMES, bundle.settings.grid, dtype=torch.bfloat16).marginals(posts())
+    moved = [np.abs(half - whole).max(1) for half, whole in zip(halves, annotator().marginals(posts()), strict=True)]
+    assert 0 < np.concatenate(moved).max() < 0.1
+    assert np.concatenate(moved).mean() < 0.01

@@ -1,0 +1,138 @@
+"""What pictures could tell beyond the text, at best: a linear look at it.
+
+    python -m bench.pictures TEXT_ONLY_BUNDLE --data TRAIN.txt VALID.txt --images 'images-*.tar'
+
+The bundle tags posts that it was not trained on, without their pictures. A logistic regression then guesses each word's type
+from the bundle's log probabilities, and again with what was seen in the post's picture added: its objects, or the mean of its
+grid; the post's own, or another post's. What the own picture gains over another's is what it tells. Five folds over posts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.annotate import Annotator
+from models.evaluation.predictions import AT_A_TIME
+from models.labels import TYPES
+from models.loading import ModelOptions, load_annotator, load_looker, usable_cores
+from models.tagger import OBJECT_CLASSES
+from models.training.conll import LabelledPost, read_conll, text_of
+from models.training.pictures import look_at_pictures
+from models.vision.look import Sight
+from models.words import split_words
+
+FOLDS = 5
+PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
+CLASSES = 1 + len(TYPES)
+
+
+def main(argv: list[str]) -> int:
+    """Print a line for each kind of evidence."""
+    options = _parser().parse_args(argv)
+    torch.set_num_threads(options.threads)
+    posts = [post for path in options.data for post in read_conll(path, TYPES)[0] if post.image]
+    looker = load_looker(ModelOptions(threads=options.threads))
+    sights = look_at_pictures({post.image for post in posts if post.image}, options.images, looker, options.cache)
+    posts = [post for post in posts if post.image in sights]
+    seen = [sights[post.image] for post in posts if post.image]
+    said = _log_probabilities(load_annotator(ModelOptions(options.bundle, threads=options.threads)), posts)
+    types = [_types(post) for post in posts]
+    gold = torch.from_numpy(np.concatenate(types))
+    post_of_word = torch.from_numpy(np.repeat(np.arange(len(posts)), [len(of_post) for of_post in types]))
+    fold = torch.from_numpy(np.random.default_rng(0).integers(0, FOLDS, len(posts)))[post_of_word]
+    others = np.random.default_rng(1).permutation(len(posts))
+
+    text_only = _losses(said, gold, fold, torch.zeros(len(gold), 0), 0.0)
+    print(f"{len(posts)} posts, {len(gold)} words; loss of the text alone {text_only.mean():.5f} nats a word; gained with the picture's")
+    for name, features in (("objects", np.stack([_objects(s) for s in seen])), ("grid", _standard(np.stack([_grid(s) for s in seen])))):
+        for whose, order in (("own", slice(None)), ("another post's", others)):
+            evidence = torch.from_numpy(features[order]).float()[post_of_word]
+            gained = text_only - min((_losses(said, gold, fold, evidence, penalty) for penalty in PENALTIES), key=Tensor.mean)
+            of_post = torch.zeros(len(posts)).index_add_(0, post_of_word, gained)
+            error = float(of_post.std()) * len(posts) ** 0.5 / len(gold)
+            print(f"  {name}, {whose}: {gained.mean():+.5f} ± {error:.5f}, {gained.mean() / text_only.mean():+.2%}", flush=True)
+    return 0
+
+
+def _log_probabilities(annotator: Annotator, posts: Sequence[LabelledPost]) -> Tensor:
+    """Of O and each type for each word of all posts: (W, CLASSES)."""
+    texts = [(text_of(post)[0], ()) for post in posts]
+    said = [of_post for i in range(0, len(texts), AT_A_TIME) for of_post in annotator.marginals(texts[i : i + AT_A_TIME])]
+    tags = torch.from_numpy(np.concatenate(said))
+    return torch.cat([tags[:, :1], tags[:, 1::2] + tags[:, 2::2]], dim=1).clamp_min(1e-6).log()
+
+
+def _types(post: LabelledPost) -> np.ndarray:
+    """Gold class of each word, 0 outside entities: (W,) int64."""
+    text, bounds = text_of(post)
+    words = np.array(split_words(text)).reshape(-1, 2)
+    gold = np.zeros(len(words), np.int64)
+    for span in post.spans:
+        gold[(words[:, 0] >= bounds[span.first][0]) & (words[:, 1] <= bounds[span.last][1])] = span.type + 1
+    return gold
+
+
+def _objects(sight: Sight) -> np.ndarray:
+    """How many of each class are among the five best: (80,)."""
+    return np.bincount(sight.labels[:5], minlength=OBJECT_CLASSES)
+
+
+def _grid(sight: Sight) -> np.ndarray:
+    assert sight.grid is not None, "the shipped detector makes grids"
+    return sight.grid.astype(np.float32).mean(0)
+
+
+def _standard(features: np.ndarray) -> np.ndarray:
+    return (features - features.mean(0)) / (features.std(0) + 1e-6) / features.shape[1] ** 0.5
+
+
+def _losses(said: Tensor, gold: Tensor, fold: Tensor, evidence: Tensor, penalty: float) -> Tensor:
+    """Negative log-likelihood of each word, by the regression that was fitted on the other folds: (W,) nats."""
+    losses = torch.zeros(len(gold))
+    for k in range(FOLDS):
+        held_out = fold == k
+        fitted = _fit(said[~held_out], gold[~held_out], evidence[~held_out], penalty)
+        losses[held_out] = functional.cross_entropy(_logits(fitted, said[held_out], evidence[held_out]), gold[held_out], reduction="none")
+    return losses
+
+
+def _fit(said: Tensor, gold: Tensor, evidence: Tensor, penalty: float) -> list[Tensor]:
+    weights = [torch.eye(CLASSES), torch.zeros(CLASSES), torch.zeros(evidence.shape[1], CLASSES)]
+    optimizer = torch.optim.LBFGS([weight.requires_grad_() for weight in weights], max_iter=60)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(_logits(weights, said, evidence), gold) + penalty * weights[2].square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return [weight.detach() for weight in weights]
+
+
+def _logits(weights: list[Tensor], said: Tensor, evidence: Tensor) -> Tensor:
+    mix, bias, of_evidence = weights
+    return said @ mix + bias + evidence @ of_evidence
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench.pictures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("bundle", metavar="TEXT_ONLY_BUNDLE", help="folder of a model that was trained on other posts, without pictures")
+    add("--data", type=Path, nargs="+", required=True, help="labelled tweets in CoNLL form with IMGID lines")
+    add("--images", required=True, help="glob of image shards, or a folder")
+    add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
+    add("--threads", type=int, default=usable_cores())
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
