@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import fields
@@ -26,7 +28,10 @@ def look_at_pictures(names: Iterable[str], images: str, looker: Looker, cache: P
         names: as after `IMGID:`.
         images: glob of shards, or a folder.
         looker: detector and grid.
-        cache: file with the sights of an earlier run by the same networks; it is used, completed and written.
+        cache: file with the sights of an earlier run by the same networks; it is used, and completed.
+
+    Raises:
+        ValueError: the cache cannot be read.
     """
     wanted = set(names)
     identity = f"{looker.detector_id} {looker.grid_id}"
@@ -45,7 +50,7 @@ def look_at_pictures(names: Iterable[str], images: str, looker: Looker, cache: P
             except PictureError:
                 continue
         sights |= zip(prepared, looker.look(list(prepared.values())), strict=True)
-    if cache:
+    if cache and todo:
         _save(cache, identity, sights)
     return {name: sight for name, sight in sights.items() if name in wanted}
 
@@ -61,17 +66,22 @@ def _save(cache: Path, identity: str, sights: dict[str, Sight]) -> None:
     arrays = {
         f"{name}/{field}": value for name, sight in sights.items() for field in FIELDS if (value := getattr(sight, field)) is not None
     }
-    with cache.open("wb") as file:
+    partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
         np.savez(file, identity=np.array(identity), **arrays)
+    os.replace(partial, cache)
 
 
 def _load(cache: Path, identity: str) -> dict[str, Sight]:
-    with np.load(cache, allow_pickle=False) as stored:
-        if str(stored["identity"]) != identity:
-            return {}
-        parts: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(FIELDS))
-        for key in stored.files:
-            name, _, field = key.rpartition("/")
-            parts[name][field] = stored[key]
+    parts: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(FIELDS))
+    try:
+        with np.load(cache, allow_pickle=False) as stored:
+            if str(stored["identity"]) != identity:
+                return {}
+            for key in stored.files:
+                name, _, field = key.rpartition("/")
+                parts[name][field] = stored[key]
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"--cache {cache} cannot be read as what an earlier run saw in pictures ({error}): delete it") from error
     del parts[""]
     return {name: Sight(**of_one | {"width": int(of_one["width"]), "height": int(of_one["height"])}) for name, of_one in parts.items()}
