@@ -125,6 +125,9 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
 
 
 def _text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    if (Path(name) / "tokenizer").is_dir():
+        bundle = load_bundle(Path(name))
+        return bundle.tagger.encoder, bundle.tokenizer
     try:
         return AutoModel.from_pretrained(name), AutoTokenizer.from_pretrained(name, add_prefix_space=True)
     except (OSError, ValueError) as error:
@@ -193,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--unlabelled_posts", type=int, default=7000, help="raw posts in an epoch; others in each")
     add = parser.add_argument_group("what to train").add_argument
-    add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id")
+    add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id; or a bundle, to go on from its text encoder")
     add("--vectors", type=Path, help="word vectors for the augmentation table. Without them: no augmentation")
     add("--table_words", type=int, default=20_000, help="most frequent words that get an entry in the table")
     add("--table", type=Path, help="table that models.augment made, in place of --vectors")

@@ -26,6 +26,7 @@ from models.training.recipe import Recipe
 
 SAVE_EVERY_S = 300.0
 WARM_UP = 0.1
+Tensors = tuple[Tensor, ...] | list[Tensor]
 LAYER = re.compile(r"\.(?:layers?|h|blocks?)\.(\d+)\.")
 
 
@@ -56,10 +57,10 @@ class Training:
         self._recipe, self._device = recipe, device
         if recipe.freeze_encoder:
             tagger.encoder.requires_grad_(False)
-        self._optimizer = torch.optim.AdamW(parameter_groups(tagger, recipe))
+        self._optimizer = torch.optim.AdamW(parameter_groups(tagger, recipe), fused=True)
         steps = sum(-(-len(self._batches(epoch)) // recipe.accumulate) for epoch in range(recipe.epochs))
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, schedule(steps))
-        self._average = AveragedModel(tagger, avg_fn=running_average(recipe.average))
+        self._average = AveragedModel(tagger, multi_avg_fn=running_average(recipe.average))
         self._epoch, self._next, self._loss = 0, 0, 0.0
         self._best: dict[str, Tensor] = {}
         self.history: list[dict[str, Any]] = []
@@ -180,11 +181,11 @@ def schedule(steps: int) -> Callable[[int], float]:
     return lambda step: min((step + 1) / warm_up, max(0.0, (steps - step) / max(1, steps - warm_up)))
 
 
-def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+def running_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """Exponential running average of weights whose memory grows with the steps made, up to `decay`."""
 
-    def update(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        return torch.lerp(average, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+    def update(average: Tensors, current: Tensors, count: Tensor | int) -> None:
+        torch._foreach_lerp_(average, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
 
     return update
 

@@ -92,6 +92,16 @@ def test_a_bundle_with_its_own_backbone_learns_and_reads_pictures(material: Path
     ]
 
 
+def test_it_goes_on_from_the_text_encoder_of_a_bundle(material: Path) -> None:
+    assert main(command(material, "--epochs=1")) == 0
+    again = command(material, "--epochs=1", f"--encoder={material}/bundle", f"--output={material}/again", "--freeze_encoder", "--seed=1")
+    assert main(again) == 0
+    before, after = (load_bundle(material / name).tagger for name in ("bundle", "again"))
+    for name, weight in before.encoder.state_dict().items():
+        assert torch.allclose(weight, after.encoder.state_dict()[name], atol=1e-3), name
+    assert not torch.allclose(before.emissions.weight, after.emissions.weight, atol=1e-3)
+
+
 def test_killed_at_any_moment_it_goes_on_to_the_same_bundle(material: Path) -> None:
     arguments = [sys.executable, "-m", "models.train", *command(material, f"--images={material}/pictures", "--epochs=3")]
     assert main(arguments[3:]) == 0
