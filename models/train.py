@@ -100,6 +100,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
     labelled = {name: {folder: examples(posts, encoder, sights) for folder, (posts, _) in read.items()} for name, read in split.items()}
     tagger = Tagger(config, table.vectors if table else None)
     tagger.encoder.load_state_dict(source.state_dict(), strict=False)
+    tagger.encoder.set_attn_implementation("eager")  # with dropout, on a CPU, faster than torch's fused attention
     training = Training(
         tagger.to(options.device),
         encoder,
