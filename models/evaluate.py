@@ -23,7 +23,7 @@ from models.evaluation.calibration import plot, reliability
 from models.evaluation.scores import score
 from models.labels import TYPES
 from models.loading import SHIPPED, ModelOptions, load_annotator, load_looker
-from models.training.conll import LabelledPost, post_id, read_conll
+from models.training.conll import LabelledPost, read_all
 from models.training.pictures import look_at_pictures
 from models.vision.detector import DetectorError
 
@@ -44,19 +44,19 @@ def main(argv: list[str]) -> int:
             parser.error(f"{path} cannot be written: there is no folder {path.parent}")
     try:
         report = _evaluate(options)
+        print(_table(report))
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        if options.plot:
+            plot(report["reliability"], options.plot)
     except (BundleError, DetectorError, ValueError, OSError) as error:
         print(f"models.evaluate: {error}", file=sys.stderr)
         return 2
-    print(_table(report))
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    if options.plot:
-        plot(report["reliability"], options.plot)
     return 0
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
-    posts = {post_id(path, index): post for path in options.data for index, post in enumerate(read_conll(path, TYPES)[0])}
+    posts = read_all(options.data, TYPES)
     gold = list(posts.values())
     if options.rows:
         model, found = f"rows of {options.rows}", predictions.read_rows(posts, options.rows, TYPES)
@@ -79,6 +79,8 @@ def _annotated(posts: list[LabelledPost], options: argparse.Namespace) -> tuple[
     detector = None if options.condition == "without" or options.detector.lower() == "none" else options.detector
     models = ModelOptions(options.model, detector, options.device, threads=options.threads)
     annotator = load_annotator(models)
+    if (types := annotator.bundle.tagger.config.types) != TYPES:
+        raise ValueError(f"--model {options.model} knows {', '.join(types)}; tweets are scored by {', '.join(TYPES)}")
     sights = {}
     if options.condition != "without":
         keys = {post.image for post in posts if post.image}

@@ -102,7 +102,7 @@ class Tagger(nn.Module):
     def __init__(self, config: TaggerConfig, table: Tensor | None = None) -> None:
         super().__init__()
         self.config = config
-        self.encoder = AutoModel.from_config(_encoder_config(config), **_without_pooler(config))
+        self.encoder = AutoModel.from_config(_encoder_config(config), dtype=torch.float32, **_without_pooler(config))
         width = self.encoder.config.hidden_size
         narrow = config.fusion_width or width
         tags = len(tags_of(config.types))

@@ -29,7 +29,7 @@ from models.bundle import BundleSettings, load_bundle, save_bundle
 from models.encoding import Encoder
 from models.labels import TYPES
 from models.loading import PRETRAINED, usable_cores, usable_device
-from models.tagger import Tagger, TaggerConfig
+from models.tagger import OBJECT_CLASSES, Tagger, TaggerConfig
 from models.training.card import card
 from models.training.checkpoint import Checkpoint
 from models.training.conll import read_conll
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     logging.disable_progress_bar()
     if bool(options.teacher) != bool(options.unlabelled):
         parser.error("--teacher and --unlabelled go together: the teacher is asked about the unlabelled posts")
-    for name, least in (("threads", 1), ("unlabelled_posts", 1), ("table_words", 1), ("fusion_width", 0)):
+    for name, least in (("threads", 1), ("unlabelled_posts", 1), ("table_words", 1), ("max_objects", 1), ("fusion_width", 0)):
         if getattr(options, name) < least:
             parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
     try:
@@ -68,20 +68,21 @@ def main(argv: list[str]) -> int:
 def _train(options: argparse.Namespace, argv: list[str]) -> None:
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     split = {name: {folder: read_conll(folder / f"{name}.txt", TYPES) for folder in options.data} for name in ("train", "valid")}
-    hashes = {str(folder / f"{name}.txt"): _sha256(folder / f"{name}.txt") for name in split for folder in options.data}
+    hashes = {str(path): _sha256(path) for path in _read_from(options) if path.is_file()}
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(options.threads)
     options.device = usable_device(options.device)
     source, tokenizer = _text_encoder(options.encoder)
     table = _table(options)
-    looker = Looker.load(options.detector, options.backbone, options.device, options.threads) if options.images else None
+    looker = _looker(options)
     config = _config(options, source.config.to_dict(), table, looker)
     settings = BundleSettings(
         name=options.output.name,
         object_names=looker.names if looker else (),
         grid=looker.grid_id if looker else None,
         backbone=_name_of_backbone(options.backbone) if looker else None,
+        max_objects=options.max_objects,
     )
     encoder = Encoder(
         tokenizer,
@@ -121,8 +122,29 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
         folder: [span_f1(shipped, data, encoder, torch.device("cpu"), seen) for seen in (True, False)]
         for folder, data in labelled["valid"].items()
     }
-    (options.output / "README.md").write_text(card(settings.name, argv, split["train"], hashes, len(sights), scores, training.history))
+    written = card(settings.name, argv, recipe.seed, split["train"], hashes, len(sights), scores, training.history)
+    (options.output / "README.md").write_text(written)
     checkpoint.remove()
+
+
+def _read_from(options: argparse.Namespace) -> list[Path]:
+    """Files that decide what is learnt; a run goes on only where they are the same."""
+    labelled = [folder / f"{name}.txt" for name in ("train", "valid") for folder in options.data]
+    table = [options.vectors] if options.vectors else [options.table / "augmentation.safetensors"] if options.table else []
+    taught = [*(options.unlabelled or ()), *(folder / "config.json" for folder in options.teacher or ())]
+    return [*labelled, Path(options.encoder) / "model.safetensors", *table, *taught]
+
+
+def _looker(options: argparse.Namespace) -> Looker | None:
+    if not options.images:
+        return None
+    detector = None if options.detector.lower() == "none" else options.detector
+    if not detector and not options.backbone:
+        raise ValueError("--detector none leaves nothing to look at pictures with: give --backbone, or leave out --images")
+    looker = Looker.load(detector, options.backbone, options.device, options.threads)
+    if len(looker.names) > OBJECT_CLASSES:
+        raise ValueError(f"--detector {detector} knows {len(looker.names)} classes, the tagger embeds {OBJECT_CLASSES}: take a COCO one")
+    return looker
 
 
 def _text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -130,7 +152,7 @@ def _text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         bundle = load_bundle(Path(name))
         return bundle.tagger.encoder, bundle.tokenizer
     try:
-        return AutoModel.from_pretrained(name), AutoTokenizer.from_pretrained(name, add_prefix_space=True)
+        return AutoModel.from_pretrained(name, dtype=torch.float32), AutoTokenizer.from_pretrained(name, add_prefix_space=True)
     except (OSError, ValueError) as error:
         raise ValueError(f"--encoder {name} cannot be loaded: {str(error).splitlines()[0]}") from error
 
@@ -142,7 +164,7 @@ def _config(options: argparse.Namespace, encoder: dict[str, Any], table: Augment
         augmentation_width=table.vectors.shape[1] if table else 0,
         casing=options.casing,
         grid_width=(looker.grid_width or 0) if looker and options.grid else 0,
-        objects=looker is not None and options.objects,
+        objects=looker is not None and bool(looker.names) and options.objects,
         fusion_width=options.fusion_width,
         auxiliary=options.auxiliary,
     )
@@ -185,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("what to train on").add_argument
     add("--data", type=Path, nargs="+", required=True, help="folders with train.txt and valid.txt")
     add("--images", help="glob of image shards, or a folder; member IMGID.jpg is the picture of IMGID. Without it: text only")
-    add("--detector", default=str(PRETRAINED / "detector"), help="network that detects objects and makes grids")
+    add("--detector", default=str(PRETRAINED / "detector"), help="network that detects objects and makes grids, or none")
     add("--backbone", help="Hugging Face vision backbone (folder or hub id) that makes the grids instead of the detector")
     add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
     add("--teacher", type=Path, nargs="+", help="bundles whose marginals the tagger learns on raw posts, mean over them")
@@ -205,6 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--casing", action=argparse.BooleanOptionalAction, default=True, help="embed the shape of words, for uncased encoders")
     add("--grid", action=argparse.BooleanOptionalAction, default=True, help="read the grid of whole pictures")
     add("--objects", action=argparse.BooleanOptionalAction, default=True, help="read detected objects")
+    add("--max_objects", type=int, default=BundleSettings.max_objects, help="best objects of a picture that are read")
     add("--auxiliary", action=argparse.BooleanOptionalAction, default=True, help="train the span task (B, I, O) beside")
     add("--fusion_width", type=int, default=128, help="width of the cross-modal part; 0 is the encoder's own")
     add("--output", type=Path, required=True, help="folder of the bundle")

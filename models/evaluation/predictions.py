@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,10 +76,14 @@ def over_tokens(post: LabelledPost, entities: Iterable[tuple[int, int, str, floa
 
 
 def shuffled(posts: Sequence[LabelledPost], seed: int) -> list[LabelledPost]:
-    """The posts with each other's pictures; none keeps its own where there are two or more."""
-    with_picture = [index for index, post in enumerate(posts) if post.image]
-    random.Random(seed).shuffle(with_picture)
+    """The posts with each other's pictures; none keeps its own, unless more than half of them share one."""
+    posts_of = Counter(post.image for post in posts if post.image)
+    pictures = sorted(posts_of)
+    random.Random(seed).shuffle(pictures)
+    place = {picture: index for index, picture in enumerate(pictures)}
+    with_picture = sorted((index for index, post in enumerate(posts) if post.image), key=lambda index: place[str(posts[index].image)])
+    step = max(posts_of.values(), default=0)
     mixed = list(posts)
-    for index, other in zip(with_picture, with_picture[1:] + with_picture[:1], strict=True):
+    for index, other in zip(with_picture, with_picture[step:] + with_picture[:step], strict=True):
         mixed[index] = LabelledPost(posts[other].image, posts[index].tokens, posts[index].spans)
     return mixed

@@ -14,7 +14,7 @@ CARD = """\
 Tagger of named entities (PER, LOC, ORG, MISC) in social-media posts and their pictures, by the method of
 *Multi-granularity cross-modality representation learning for named entity recognition on social media* (arXiv 2210.14163).
 
-Trained on {tweets} tweets ({orphans} orphan I- repaired), {pictures} pictures, by
+Trained on {tweets} tweets ({orphans} orphan I- repaired), {pictures} pictures, with seed {seed}, by
 
     {command}
 
@@ -30,7 +30,7 @@ The epoch with the best score on all valid sets together is kept (`curves.png`):
 |---|---|---|
 {history}
 
-SHA-256 of the labelled tweets:
+SHA-256 of what it was made from:
 
 ```
 {hashes}
@@ -41,6 +41,7 @@ SHA-256 of the labelled tweets:
 def card(
     name: str,
     argv: list[str],
+    seed: int,
     read: dict[Path, tuple[list[LabelledPost], Any]],
     hashes: dict[str, str],
     pictures: int,
@@ -52,8 +53,9 @@ def card(
     Args:
         name: of the bundle.
         argv: of the command that made it.
+        seed: of the run.
         read: training folders, with their tweets and counts of what was put right.
-        hashes: SHA-256 by path of labelled file.
+        hashes: SHA-256 by path of each file that it was made from.
         pictures: how many were looked at.
         scores: valid F1 by folder, with pictures and without, 0 to 1.
         history: a row per epoch.
@@ -61,6 +63,7 @@ def card(
     return CARD.format(
         name=name,
         command="python -m models.train " + shlex.join(argv),
+        seed=seed,
         tweets=sum(len(posts) for posts, _ in read.values()),
         orphans=sum(repaired["orphan_inside"] for _, repaired in read.values()),
         pictures=pictures,

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,19 +90,33 @@ def covering(bounds: list[tuple[int, int]], start: int, end: int) -> tuple[int, 
     return (hit[0], hit[-1]) if hit else None
 
 
-def post_id(path: Path, index: int) -> str:
-    """Identifier of the post at that place of a CoNLL file."""
-    return f"{path.parent.name}/{path.stem}:{index:06d}"
+def read_all(paths: Sequence[Path], types: tuple[str, ...]) -> dict[str, LabelledPost]:
+    """Tweets of several files by an identifier: folder and name of the file, and the tweet's place in it.
+
+    Raises:
+        ValueError: as `read_conll`, or two files have the same folder name and name.
+    """
+    posts: dict[str, LabelledPost] = {}
+    for path in paths:
+        names = path.absolute().parts[-2:]
+        if f"{names[0]}/{path.stem}:000000" in posts:
+            raise ValueError(f"{path} is the second file called {'/'.join(names)}: their tweets could not be told apart, rename its folder")
+        posts |= {f"{names[0]}/{path.stem}:{index:06d}": post for index, post in enumerate(read_conll(path, types)[0])}
+    return posts
 
 
 def main(argv: list[str]) -> int:
     """Print the posts of CoNLL files as JSONL, for run_pipeline.py and `models.evaluate --rows`."""
     parser = argparse.ArgumentParser(prog="models.training.conll", description=main.__doc__)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    for path in parser.parse_args(argv).files:
-        for index, post in enumerate(read_conll(path, TYPES)[0]):
-            images = [f"{post.image}.jpg"] if post.image else []
-            print(json.dumps({"id": post_id(path, index), "text": text_of(post)[0], "images": images}, ensure_ascii=False))
+    try:
+        posts = read_all(parser.parse_args(argv).files, TYPES)
+    except (ValueError, OSError) as error:
+        print(f"models.training.conll: {error}", file=sys.stderr)
+        return 2
+    for name, post in posts.items():
+        images = [f"{post.image}.jpg"] if post.image else []
+        print(json.dumps({"id": name, "text": text_of(post)[0], "images": images}, ensure_ascii=False))
     return 0
 
 

@@ -59,7 +59,15 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, sights: dict[str, 
 def taught_examples(texts: Sequence[str], marginals: Sequence[np.ndarray], encoder: Encoder) -> list[Example]:
     """Examples of raw texts from a teacher's marginals, (W, T) of each text's words."""
     words = [[text[a:b] for a, b in split_words(text)] for text in texts]
-    return [Example(window, marginals[window.post][window.owned]) for window in encoder.windows(words)]
+    return [Example(window, _begun(marginals[window.post][window.owned])) for window in encoder.windows(words)]
+
+
+def _begun(marginals: np.ndarray) -> np.ndarray:
+    """Marginals of a window's words, where an entity that began before the window begins with it."""
+    begun = marginals.copy()
+    begun[0, 1::2] += begun[0, 2::2]
+    begun[0, 2::2] = 0
+    return begun
 
 
 @dataclass(frozen=True)

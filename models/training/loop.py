@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import sys
@@ -126,6 +127,8 @@ class Training:
             self._average.update_parameters(self._tagger)
 
     def _end_epoch(self, batches: int) -> None:
+        if not math.isfinite(self._loss):
+            raise ValueError(f"the loss is no finite number in epoch {self._epoch + 1}: start anew with a smaller --lr or --head_lr")
         averaged: Tagger = self._average.module  # type: ignore[assignment]
         f1 = span_f1(averaged, self._valid, self._encoder, self._device)
         if f1 >= max((record["valid_f1"] for record in self.history), default=-1.0):

@@ -46,5 +46,5 @@ class Recipe:
             **dict.fromkeys(("layer_decay", "average", "picture_dropout", "word_dropout"), (0, 1)),
         }
         for name, (least, most) in bounds.items():
-            if not least <= getattr(self, name) <= most:
+            if not least <= getattr(self, name) <= most or math.isinf(getattr(self, name)):
                 raise ValueError(f"--{name} {getattr(self, name)}: give {least} {'or more' if most == math.inf else f'to {most}'}")

@@ -72,3 +72,11 @@ def test_what_the_mask_hides_changes_nothing() -> None:
     two[:, :2] = one[:, :2]
     first, second = (granularity(text, mask, x, x, shown) for x in (one, two))
     torch.testing.assert_close(first, second)
+
+
+def test_any_width_has_as_many_heads_as_divide_it() -> None:
+    x, mask = torch.randn(2, 3, 200), torch.ones(2, 3, dtype=torch.bool)
+    layer = AttentionLayer(200, 0.0)
+    assert layer.heads == 2
+    assert layer(x, x, mask)[0].shape == x.shape
+    assert [AttentionLayer(width, 0.0).heads for width in (768, 384, 128, 32, 250)] == [12, 6, 2, 1, 2]

@@ -92,6 +92,25 @@ def test_a_bundle_with_its_own_backbone_learns_and_reads_pictures(material: Path
     ]
 
 
+def test_weights_stored_in_half_precision_are_trained_in_full(material: Path) -> None:
+    BertModel.from_pretrained(material / "encoder", dtype=torch.float16).save_pretrained(material / "encoder")
+    assert json.loads((material / "encoder" / "config.json").read_text())["dtype"] == "float16"
+    assert main(command(material, "--epochs=3")) == 0
+    assert {weight.dtype for weight in load_bundle(material / "bundle").tagger.parameters()} == {torch.float32}
+    assert "| 100.00 | 100.00 |" in (material / "bundle" / "README.md").read_text()
+
+
+def test_what_teachers_said_is_not_taken_up_for_other_posts(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(material, "--epochs=1")) == 0
+    (material / "raw.txt").write_text("anna loves rome\nbob sees oslo\n")
+    taught = [f"--teacher={material}/bundle", f"--unlabelled={material}/raw.txt", "--unlabelled_posts=2", "--epochs=1", "--lr=1e30"]
+    taught.append(f"--output={material}/student")
+    assert main(command(material, *taught)) == 2  # the loss is no number; what the teacher said is kept
+    (material / "raw.txt").write_text("anna loves rome again and again\nbob sees oslo\n")
+    assert main(command(material, *taught)) == 2
+    assert "other data" in capsys.readouterr().err
+
+
 def test_it_goes_on_from_the_text_encoder_of_a_bundle(material: Path) -> None:
     assert main(command(material, "--epochs=1")) == 0
     again = command(material, "--epochs=1", f"--encoder={material}/bundle", f"--output={material}/again", "--freeze_encoder", "--seed=1")
@@ -138,6 +157,10 @@ def test_another_command_does_not_go_on(material: Path, capsys: pytest.CaptureFi
         ("--epochs=0", "--epochs 0: give 1 or more"),
         ("--lr=-1", "--lr -1.0: give 0 or more"),
         ("--lr=nan", "--lr nan: give 0 or more"),
+        ("--lr=inf", "--lr inf: give 0 or more"),
+        ("--lr=1e30", "the loss is no finite number in epoch"),
+        ("--detector=none", "--detector none leaves nothing to look at pictures with"),
+        ("--max_objects=0", "--max_objects 0: give 1 or more"),
         ("--word_dropout=2", "--word_dropout 2.0: give 0 to 1"),
         ("--device=tpu", "--device 'tpu' is none of"),
         ("--threads=0", "--threads 0: give 1 or more"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.labels import TYPES
-from models.training.conll import read_conll
+from models.training.conll import main, read_all, read_conll
 
 
 def test_orphans_are_repaired_and_counted_and_other_is_misc(tmp_path: Path) -> None:
@@ -31,3 +31,16 @@ def test_what_is_no_labelled_text_is_told(tmp_path: Path, data: bytes, words: st
     (tmp_path / "a.txt").write_bytes(data)
     with pytest.raises(ValueError, match=r"a\.txt " + words):
         read_conll(tmp_path / "a.txt", TYPES)
+
+
+def test_tweets_of_two_files_keep_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [tmp_path / place / "set" / "valid.txt" for place in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text("x\tO\n\ny\tO\n")
+    monkeypatch.chdir(paths[0].parent)
+    assert list(read_all([Path("valid.txt")], TYPES)) == ["set/valid:000000", "set/valid:000001"]
+    with pytest.raises(ValueError, match=r"b/set/valid\.txt is the second file called set/valid\.txt"):
+        read_all(paths, TYPES)
+    assert main([str(path) for path in paths]) == 2
+    assert "the second file" in capsys.readouterr().err

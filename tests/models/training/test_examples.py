@@ -1,0 +1,22 @@
+"""Labelled and taught tweets as examples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.bundle import load_bundle
+from models.encoding import Encoder
+from models.loading import PRETRAINED
+from models.training.examples import taught_examples
+
+
+def test_an_entity_that_began_before_a_window_begins_with_it() -> None:
+    bundle = load_bundle(PRETRAINED / "default")
+    encoder = Encoder(bundle.tokenizer, bundle.tagger.config, bundle.table, 40, 5, 4, np.arange(80), reads_grid=True)
+    said = np.tile(np.array([0.2, 0.1, 0.7, 0, 0, 0, 0, 0, 0], np.float16), (100, 1))
+    made = taught_examples(["word " * 100], [said], encoder)
+    assert len(made) > 2
+    for example in made:
+        np.testing.assert_allclose(example.target[0, :3], [0.2, 0.8, 0], atol=1e-3)
+        np.testing.assert_array_equal(example.target[1:], said[1 : len(example.target)])
+    assert said[0, 2] == np.float16(0.7)
