@@ -4,7 +4,8 @@
         --vectors w2v_tweets_200d.bin --output out/ablations
 
 Five forms of the model times the seeds, 3 to 7 minutes each on one core with MiniLM; a form that is already in --output
-is not trained again. Scores are lenient micro F1 of `models.evaluate` on valid: mean over seeds, and their standard deviation.
+is not trained again, and a folder of other options is refused. Scores are lenient micro F1 of `models.evaluate` on valid: mean
+over seeds, and their standard deviation.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 TEXT, AUGMENTED, OBJECTS, GRID, ALL = "text only", "+ augmentation", "+ augmentation + objects", "+ augmentation + grid", "all"
 FORMS = (TEXT, AUGMENTED, OBJECTS, GRID, ALL)
+DECISIVE = ("data", "images", "encoder", "vectors", "epochs", "lr")
 CONDITIONS = ("with", "without", "shuffled")
 
 
@@ -33,6 +35,12 @@ def main(argv: list[str]) -> int:
         ALL: [f"--vectors={options.vectors}", *images],
     }
     options.output.mkdir(parents=True, exist_ok=True)
+    asked_for = json.dumps({name: str(getattr(options, name)) for name in DECISIVE}, indent=1)
+    told = options.output / "options.json"
+    if told.exists() and told.read_text() != asked_for:
+        print(f"bench.ablations: {options.output} holds forms of other options ({told}): give another --output", file=sys.stderr)
+        return 2
+    told.write_text(asked_for)
     shared = [f"--cache={options.output}/pictures.npz", f"--threads={options.threads}"]
     recipe = [f"--encoder={options.encoder}", f"--epochs={options.epochs}", f"--lr={options.lr}"]
     scores: dict[tuple[str, str], list[float]] = {}
