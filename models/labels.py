@@ -8,7 +8,10 @@ from typing import NamedTuple
 TYPES = ("PER", "LOC", "ORG", "MISC")
 """Types of the Twitter-2015 and Twitter-2017 sets. A bundle carries its own list; add a type here to train with it."""
 
-ALIASES = {"OTHER": "MISC"}
+ALIASES = {
+    "OTHER": "MISC",  # Twitter-2015
+    **{"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG", "creative-work": "MISC", "product": "MISC"},  # WNUT-17
+}
 """Names that data sets use for a type of ours."""
 
 

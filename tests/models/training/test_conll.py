@@ -19,6 +19,12 @@ def test_orphans_are_repaired_and_counted_and_other_is_misc(tmp_path: Path) -> N
     assert repaired == {"orphan_inside": 2}
 
 
+def test_types_of_wnut17_are_read_as_ours(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a\tB-person\nb\tB-creative-work\nc\tI-creative-work\nd\tB-group\n")
+    posts, _ = read_conll(tmp_path / "a.txt", TYPES)
+    assert posts[0].spans == ((0, 0, TYPES.index("PER")), (1, 2, TYPES.index("MISC")), (3, 3, TYPES.index("ORG")))
+
+
 @pytest.mark.parametrize(("line", "words"), [("token", "token<TAB>tag"), ("token\tB-DOG", "B-DOG"), ("token\tX", "'X'")])
 def test_a_bad_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     (tmp_path / "a.txt").write_text(f"good\tO\n{line}\n")
