@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -100,10 +101,28 @@ def _read(path: Path) -> tuple[list[str], Tensor]:
     if not has_header and not _is_row_of_text(first, len(first) - 1):
         raise ValueError(f"{path} holds no word vectors: word2vec (binary or text), fastText .vec or GloVe are read")
     try:
-        vectors = KeyedVectors.load_word2vec_format(str(path), binary=is_binary, no_header=not has_header, unicode_errors="replace")
+        if not is_binary:
+            return _read_text(path, int(first[1]) if has_header else len(first) - 1, int(first[0]) if has_header else None)
+        vectors = KeyedVectors.load_word2vec_format(str(path), binary=True, unicode_errors="replace")
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as word vectors: {error}") from error
     return list(vectors.index_to_key), torch.from_numpy(vectors.vectors.copy())
+
+
+def _read_text(path: Path, width: int, count: int | None) -> tuple[list[str], Tensor]:
+    """Rows of text, after a header where their count is known. Words may hold spaces, as some of GloVe's do; gensim refuses those."""
+    rows: dict[str, np.ndarray] = {}
+    with fsspec.open(str(path), "rt", compression="infer", encoding="utf-8", errors="replace", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            if number == 1 and count is not None:
+                continue
+            word, *numbers = line.rstrip().rsplit(" ", width)
+            if len(numbers) != width:
+                raise ValueError(f"line {number} has {len(numbers)} numbers, not {width}")
+            rows.setdefault(word, np.array(numbers, np.float32))
+    if count is not None and number != count + 1:
+        raise ValueError(f"it holds {number - 1} rows, its first line promises {count}")
+    return list(rows), torch.from_numpy(np.stack(list(rows.values())))
 
 
 def save_table(table: AugmentationTable, folder: Path) -> None:

@@ -88,6 +88,14 @@ def test_words_that_hold_whitespace_are_left_out(tmp_path: Path) -> None:
     assert load_table(tmp_path / "table").words == read
 
 
+def test_words_of_glove_that_hold_spaces_are_left_out(tmp_path: Path) -> None:
+    """As in glove.840B.300d."""
+    (tmp_path / "glove.txt").write_text("the 1 2\n. . . 3 4\nat name@domain.com 5 6\nrome 7 8\nthe 9 9\n")
+    words, vectors = read_vectors(tmp_path / "glove.txt")
+    assert words == ["the", "rome"]
+    assert vectors.tolist() == [[1, 2], [7, 8]]
+
+
 def test_the_command_writes_a_trimmed_table(tmp_path: Path, vectors: torch.Tensor, capsys: pytest.CaptureFixture[str]) -> None:
     keyed = KeyedVectors(6)
     keyed.add_vectors(WORDS, vectors.numpy())
@@ -115,6 +123,9 @@ NO_VECTORS = {
     "prose": ("v.txt", b"hello world of text\n"),
     "bytes": ("v.bin", b"\x00\x01\x02" * 100),
     "rows that are too short": ("v.txt", b"3 4\nword 1 2\n"),
+    "a row that is too short": ("v.txt", ROWS + b"odd 1 2\n"),
+    "fewer rows than promised": ("v.txt", b"7 3\n" + ROWS),
+    "words for numbers": ("v.txt", ROWS + b"odd one 1 2\n" + b"odd 1 2 three\n"),
     "a file cut short": ("v.bin", b"9 3\n" + b"word " + bytes(12)),
     "an archive cut short": ("v.txt.gz", gzip.compress(ROWS)[:-12]),
     "no archive": ("v.txt.gz", ROWS),
