@@ -125,13 +125,13 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOpt
         raise UsageError("--overwrite and --resume: one begins anew, the other goes on; give one of them")
     if not 0 <= values["watch"] <= 86_400:
         raise UsageError(f"--watch must be 0 (look once) or seconds up to a day, 86400, not {values['watch']}")
-    if not 1 <= values["local_workers"] <= usable_cores():
-        raise UsageError(f"--local_workers must be from 1 to the {usable_cores()} cores of this machine, not {values['local_workers']}")
     values["output"] = values["output"].rstrip("/") or "/"
     beam_options = _beam_options(rest)
     if values["local_workers"] > 1 and not is_local(beam_options):
         runner = beam_options.view_as(pipeline_options.StandardOptions).runner
         raise UsageError(f"--local_workers={values['local_workers']} is for runs on this machine, {runner} has its own: leave it out")
+    if not 1 <= values["local_workers"] <= usable_cores():
+        raise UsageError(f"--local_workers must be from 1 to the {usable_cores()} cores of this machine, not {values['local_workers']}")
     options = RunOptions(**values)
     try:
         parse_resource_hints(options.hints)
