@@ -76,13 +76,13 @@ reference: setup $(DATA)/teacher-2/README.md  ## make the reference model, bert-
 # Tweets that others labelled by rules of their own (GNU sed and grep). Mentions (@name) are no entities here; every 19th of BTC is for valid.
 NO_MENTIONS := sed -s -e '$$G' -e 's/\r$$//' -e 's/^\(@[^\t]*\)\t.*/\1\tO/'
 
-$(DATA)/btc/train.txt: $(wildcard $(DATA)/btc/*.conll)
+$(DATA)/btc/train.txt: $(patsubst %,$(DATA)/btc/%.conll,a b e f g h)
 	$(NO_MENTIONS) $^ | awk -v RS= -v ORS='\n\n' '{ print > ("$(@D)/" (NR % 19 ? "train.txt" : "valid.txt")) }'
 
-$(DATA)/wnut17/train.txt: $(wildcard $(DATA)/wnut17/emerging* $(DATA)/wnut17/*.conll)
+$(DATA)/wnut17/train.txt: $(addprefix $(DATA)/wnut17/,emerging.dev.conll wnut17train.conll emerging.test.annotated)
 	cd $(@D) && $(NO_MENTIONS) emerging.dev.conll > valid.txt && $(NO_MENTIONS) wnut17train.conll emerging.test.annotated > train.txt
 
-$(DATA)/other-labels/README.md: $(DATA)/btc/train.txt $(DATA)/wnut17/train.txt
+$(DATA)/other-labels/README.md: $(DATA)/btc/train.txt $(DATA)/wnut17/train.txt | $(READY)
 	$(TRAIN) --data btc wnut17 --encoder e5-small-v2 --epochs 2 --lr 1.2e-4 --word_dropout 0.1 --seed 11 --output other-labels
 
 $(DATA)/from-other-labels/README.md: $(DATA)/other-labels/README.md

@@ -10,7 +10,6 @@ out, before and after. A run that was killed goes on when the command is repeate
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 import random
@@ -27,6 +26,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from models.digest import file_sha256
 from models.loading import usable_cores, usable_device
 from models.training.checkpoint import Checkpoint
 from models.training.loop import SAVE_EVERY_S, schedule
@@ -59,7 +59,7 @@ def _adapt(options: argparse.Namespace, argv: list[str]) -> None:
     model, tokenizer = load_encoder(options.encoder, options.max_pieces)
     model.to(usable_device(options.device))
     texts = sample_texts(options.posts, options.texts + options.held_out, options.seed)
-    hashes = {str(path): _sha256(path) for path in options.posts}
+    hashes = {str(path): file_sha256(path) for path in options.posts}
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
     pieces = tokenise(texts, tokenizer, options.max_pieces)
     training, held_out = pieces[options.held_out :], pieces[: options.held_out]
@@ -166,11 +166,6 @@ def _batches(texts: Sequence[np.ndarray], batch_size: int, seed: int) -> list[li
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     chance.shuffle(batches)
     return batches
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parser() -> argparse.ArgumentParser:

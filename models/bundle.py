@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from models.augmentation import AugmentationTable
+from models.digest import file_sha256
 from models.tagger import Tagger, TaggerConfig
 
 FORMAT = 1
@@ -88,7 +89,7 @@ def save_bundle(folder: Path, settings: BundleSettings, tagger: Tagger, tokenize
         "format": FORMAT,
         "settings": asdict(settings),
         "tagger": asdict(tagger.config) | {"auxiliary": False},
-        "sha256": {str(path.relative_to(folder)): _sha256(path) for path in _read_files(folder)},
+        "sha256": {str(path.relative_to(folder)): file_sha256(path) for path in _read_files(folder)},
     }
     (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -148,7 +149,7 @@ def _checked_config(folder: Path) -> tuple[dict[str, Any], str]:
     for name, digest in digests.items():
         if name.startswith("/") or ".." in Path(name).parts or not (folder / name).is_file():
             raise BundleError(f"--model {folder} lacks {name!r}: copy the bundle again")
-        if _sha256(folder / name) != digest:
+        if file_sha256(folder / name) != digest:
             raise BundleError(f"--model {folder}: {name} is not the file that config.json describes (SHA-256 differs): copy it again")
     unchecked = [str(path.relative_to(folder)) for path in _read_files(folder) if str(path.relative_to(folder)) not in digests]
     if "model.safetensors" not in digests or unchecked:
@@ -161,11 +162,6 @@ def _read_files(folder: Path) -> list[Path]:
     return sorted(
         path for pattern in ("model.safetensors", "augmentation.txt", "tokenizer/*", "backbone/*") for path in folder.glob(pattern)
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _quantised(name: str, tensor: Tensor) -> dict[str, Tensor]:

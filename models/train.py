@@ -11,7 +11,6 @@ With --teacher and --unlabelled the tagger also learns, beside the labels, what 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 import sys
@@ -26,6 +25,7 @@ from transformers.utils import logging
 
 from models.augmentation import AugmentationTable, build_table, load_table, read_vectors
 from models.bundle import BundleSettings, load_bundle, save_bundle
+from models.digest import file_sha256
 from models.encoding import Encoder
 from models.labels import TYPES
 from models.loading import PRETRAINED, usable_cores, usable_device
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
 def _train(options: argparse.Namespace, argv: list[str]) -> None:
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     split = {name: {folder: read_conll(folder / f"{name}.txt", TYPES) for folder in options.data} for name in ("train", "valid")}
-    hashes = {str(path): _sha256(path) for path in _read_from(options) if path.is_file()}
+    hashes = {str(path): file_sha256(path) for path in _read_from(options) if path.is_file()}
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(options.threads)
@@ -196,10 +196,6 @@ def _table(options: argparse.Namespace) -> AugmentationTable | None:
     if options.table:
         return load_table(options.table)
     return build_table(*read_vectors(options.vectors), options.table_words) if options.vectors else None
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _parser() -> argparse.ArgumentParser:

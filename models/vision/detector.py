@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +70,6 @@ def load_detector(spec: str, device: str, threads: int) -> Detector:
 
         return YoloDetector(spec, device, threads)
     raise DetectorError(f"--detector {spec!r} is no .onnx file, ultralytics .pt or .yaml name, or detector folder; 'none' runs without")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_tensor(canvases: Sequence[Canvas]) -> Tensor:

@@ -10,9 +10,10 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from models.digest import file_sha256
 from models.passes import Passes
 from models.vision.canvas import Canvas
-from models.vision.detector import Detections, DetectorError, detections, file_sha256, to_tensor
+from models.vision.detector import Detections, DetectorError, detections, to_tensor
 from models.vision.nms import select
 
 
