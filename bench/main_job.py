@@ -28,11 +28,12 @@ from pathlib import Path
 
 import torch
 
-from models.loading import ModelOptions, load_annotator, load_looker, usable_cores
-from models.passes import Passes
+from archive.images.decode import Limits
+from archive.posts.records import Slice
+from models.inference.devices import usable_cores
+from models.inference.pool import Passes
+from models.loading import ModelOptions, load_annotator, load_looker
 from models.vision.look import Prepared
-from models.vision.pictures import Limits
-from transforms.records import Slice
 
 ARCHIVE = Path(__file__).parent.parent.parent / "shared" / "data" / "archive"
 KINDS = ("limit", "command", "by_hand")
@@ -53,8 +54,8 @@ def located(posts: Path, images: str) -> list[Slice]:
     """Slices of a posts file with the places of their pictures, without Beam."""
     from dataclasses import replace
 
-    from models.shards import find_shards, index_shard
-    from transforms.posts import read_slices
+    from archive.images import find_shards, index_shard
+    from archive.posts.slices import read_slices
 
     members = dict(entry for shard in find_shards(images, "--images") for entry in index_shard(shard) if isinstance(entry, tuple))
     slices = read_slices(str(posts), 2**20)
@@ -63,8 +64,8 @@ def located(posts: Path, images: str) -> list[Slice]:
 
 def limit(posts: Path, images: str, options: ModelOptions) -> float:
     """Seconds in the two models alone, on ready batches of the same make-up as the command's."""
-    from models.annotate import Seen
-    from models.shards import fetch
+    from archive.images import fetch
+    from models.tagging.annotate import Seen
 
     looker, annotator = load_looker(options), load_annotator(options)
     looking: list[tuple[Slice, list[str], list[Prepared]]] = []
@@ -90,8 +91,8 @@ def limit(posts: Path, images: str, options: ModelOptions) -> float:
 
 def by_hand(posts: Path, images: str, options: ModelOptions) -> float:
     """Seconds of a loop over posts, as one writes it first."""
-    from models.annotate import Seen
-    from models.shards import fetch
+    from archive.images import fetch
+    from models.tagging.annotate import Seen
 
     looker, annotator = load_looker(options), load_annotator(options)
     pieces = located(posts, images)

@@ -19,15 +19,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.annotate import Annotator
+from models.datasets.conll import LabelledPost, read_conll, text_of
+from models.datasets.pictures import look_at_pictures
 from models.evaluation.predictions import AT_A_TIME
-from models.labels import TYPES
-from models.loading import ModelOptions, load_annotator, load_looker, usable_cores
-from models.tagger import OBJECT_CLASSES
-from models.training.conll import LabelledPost, read_conll, text_of
-from models.training.pictures import look_at_pictures
+from models.inference.devices import usable_cores
+from models.loading import ModelOptions, load_annotator, load_looker
+from models.tagging.annotate import Annotator
+from models.tagging.labels import TYPES
+from models.tagging.tagger import OBJECT_CLASSES
+from models.tagging.words import split_words
 from models.vision.look import Sight
-from models.words import split_words
 
 FOLDS = 5
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)

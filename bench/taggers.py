@@ -14,11 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+from models.datasets.conll import read_conll
+from models.datasets.pictures import look_at_pictures
 from models.evaluation.predictions import annotate
-from models.labels import TYPES
-from models.loading import ModelOptions, load_annotator, load_looker, usable_cores
-from models.training.conll import read_conll
-from models.training.pictures import look_at_pictures
+from models.inference.devices import usable_cores
+from models.loading import ModelOptions, load_annotator, load_looker
+from models.tagging.labels import TYPES
 
 
 def main(argv: list[str]) -> int:

@@ -26,13 +26,13 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from models.digest import file_sha256
-from models.loading import usable_cores, usable_device
+from archive.digest import file_sha256
+from models.datasets.raw_posts import sample_texts
+from models.inference.devices import usable_cores, usable_device
+from models.tagging.words import split_words
 from models.training.checkpoint import Checkpoint
 from models.training.loop import SAVE_EVERY_S, schedule
 from models.training.masking import masked_losses
-from models.training.raw_posts import sample_texts
-from models.words import split_words
 
 TOKENISED_AT_A_TIME = 1000
 """Texts; the tokenizer's own records of a text take 7 kB until they are dropped."""

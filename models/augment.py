@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from models.augmentation import NEIGHBOURS, AugmentationTable, build_table, read_vectors, save_table
-from models.labels import TYPES
-from models.training.conll import read_conll, text_of
-from models.training.raw_posts import read_texts
-from models.words import split_words
+from models.datasets.conll import read_conll, text_of
+from models.datasets.raw_posts import read_texts
+from models.tagging.augmentation import NEIGHBOURS, AugmentationTable, build_table, read_vectors, save_table
+from models.tagging.labels import TYPES
+from models.tagging.words import split_words
 
 LABELLED = re.compile(rb"IMGID:|.*\t(O|[BI]-\S+)\s*$")
 

@@ -4,7 +4,7 @@
     python -m models.evaluate --rows OUT/annotations --data FILE [FILE ...]
 
 FILE is in CoNLL form with `IMGID:` lines; member 123.jpg of the images is the picture of IMGID 123. Found entities are
-taken over the file's own tokens. For --rows, annotate what `python -m models.training.conll FILE > posts.jsonl` makes.
+taken over the file's own tokens. For --rows, annotate what `python -m models.datasets.conll FILE > posts.jsonl` makes.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle import BundleError
+from models.datasets.conll import LabelledPost, read_all
+from models.datasets.pictures import look_at_pictures
 from models.evaluation import predictions
 from models.evaluation.calibration import plot, reliability
 from models.evaluation.scores import score
-from models.labels import TYPES
-from models.loading import SHIPPED, ModelOptions, load_annotator, load_looker
-from models.training.conll import LabelledPost, read_all
-from models.training.pictures import look_at_pictures
+from models.loading import ModelOptions, load_annotator, load_looker
+from models.pretrained import SHIPPED
+from models.tagging.bundle import BundleError
+from models.tagging.labels import TYPES
 from models.vision.detector import DetectorError
 
 CONDITIONS = ("with", "without", "shuffled")

@@ -1,13 +1,11 @@
-"""The two models as a run names them: loaded once per process, whoever asks, and only there where they work.
+"""Load both models from the options, once per process, on the worker that uses them.
 
-What a run says by default (the shipped models, any device, all cores) is made definite by the process that loads them:
-on a cluster that is another machine than the one where the run was begun.
+The defaults (shipped models, any device, all cores) are resolved by that worker: on a cluster it is another machine than
+the one that submitted the job.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import tempfile
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,26 +13,12 @@ from pathlib import Path
 
 import torch
 
-from models.annotate import Annotator
-from models.bundle import BundleError, load_bundle, read_settings
-from models.shards.address import resolve
+from archive.stores import resolve
+from models.inference.devices import usable_cores, usable_device
+from models.pretrained import PRETRAINED, SHIPPED
+from models.tagging.annotate import Annotator
+from models.tagging.bundle import BundleError, load_bundle, read_settings
 from models.vision.look import Looker
-
-PRETRAINED = Path(__file__).parent / "pretrained"
-SHIPPED = "shipped"
-DEVICES = r"auto|cpu|cuda(:\d+)?"
-
-
-def usable_device(device: str) -> str:
-    """A device of this machine by the name that torch has for it, `auto` resolved. Raises ValueError where there is none of that name."""
-    if not re.fullmatch(DEVICES, device):
-        raise ValueError(f"--device {device!r} is none of auto, cpu, cuda, cuda:N")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device == "auto":
-        return "cuda" if there else "cpu"
-    if device != "cpu" and int(device.partition(":")[2] or 0) >= there:
-        raise ValueError(f"--device {device}: torch finds {there} CUDA devices here, use --device cpu")
-    return device
 
 
 @dataclass(frozen=True)
@@ -99,8 +83,3 @@ def local_folder(address: str) -> Path:
     except (OSError, ValueError) as error:
         raise BundleError(f"--model {address} cannot be fetched ({error}): give the folder of a bundle") from error
     return copy
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

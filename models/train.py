@@ -23,21 +23,22 @@ import torch
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from models.augmentation import AugmentationTable, build_table, load_table, read_vectors
-from models.bundle import BundleSettings, load_bundle, save_bundle
-from models.digest import file_sha256
-from models.encoding import Encoder
-from models.labels import TYPES
-from models.loading import PRETRAINED, usable_cores, usable_device
-from models.tagger import OBJECT_CLASSES, Tagger, TaggerConfig
+from archive.digest import file_sha256
+from models.datasets.conll import read_conll
+from models.datasets.pictures import look_at_pictures
+from models.datasets.raw_posts import sample_texts
+from models.inference.devices import usable_cores, usable_device
+from models.pretrained import PRETRAINED
+from models.tagging.augmentation import AugmentationTable, build_table, load_table, read_vectors
+from models.tagging.bundle import BundleSettings, load_bundle, save_bundle
+from models.tagging.encoding import Encoder
+from models.tagging.labels import TYPES
+from models.tagging.tagger import OBJECT_CLASSES, Tagger, TaggerConfig
 from models.training.card import card
 from models.training.checkpoint import Checkpoint
-from models.training.conll import read_conll
 from models.training.curves import write_curves
 from models.training.examples import Example, examples, taught_examples
 from models.training.loop import Training, span_f1
-from models.training.pictures import look_at_pictures
-from models.training.raw_posts import sample_texts
 from models.training.recipe import Recipe
 from models.training.teachers import ask_teachers
 from models.vision import backbone

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from models.shards.address import open_file
+from archive.stores import open_file
 from pipeline.output import names_in
 
 COSTS_A_ROW = ("post", "tag")

@@ -6,12 +6,13 @@ import os
 import re
 from dataclasses import dataclass, replace
 
-from models.bundle import BundleError
-from models.loading import DEVICES, load_annotator, load_looker
-from models.shards import find_shards
+from archive.images import find_shards
+from archive.posts.find import find_posts
+from models.inference.devices import DEVICES
+from models.loading import load_annotator, load_looker
+from models.tagging.bundle import BundleError
 from models.vision.detector import DetectorError
 from pipeline.options import RunOptions, UsageError
-from transforms.posts import find
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def check(options: RunOptions, local: bool) -> Checked:
     if not re.fullmatch(DEVICES, options.device):
         raise UsageError(f"--device {options.device!r} is none of auto, cpu, cuda, cuda:N")
     try:
-        posts = find(options.posts, "--posts")
+        posts = find_posts(options.posts, "--posts")
         shards = find_shards(options.images, "--images") if options.images else []
         models = options.models if local else replace(options.models, device="cpu")
         looker, annotator = load_looker(models), load_annotator(models)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, cause_of, quiet
+from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, cause_of
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -24,8 +24,7 @@ SHOWN = 10
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit status. Mistakes of the user cost one sentence, never a traceback."""
     started = time.time()
-    quiet()
-    from pipeline.options import UsageError, parse  # Beam talks while it is imported
+    from pipeline.options import UsageError, parse  # Beam takes seconds to import
 
     try:
         options, beam_options = parse(argv)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from fsspec.implementations.local import LocalFileSystem
 
-from models.shards.address import open_file, resolve
-from transforms.lines import DamagedError, read_lines
+from archive.posts.lines import DamagedError, read_lines
+from archive.stores import open_file, resolve
 
 
 @dataclass(frozen=True)

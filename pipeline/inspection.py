@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.shards.address import resolve
+from archive.stores import resolve
 from pipeline import record
 from pipeline.account import account, parquet_files
 from pipeline.inputs import count_lines, look_at

@@ -12,8 +12,10 @@ from apache_beam.options import pipeline_options
 from apache_beam.runners import create_runner
 from apache_beam.transforms.resources import parse_resource_hints
 
-from models.loading import SHIPPED, ModelOptions, usable_cores
-from models.vision.pictures import Limits
+from archive.images.decode import Limits
+from models.inference.devices import usable_cores
+from models.loading import ModelOptions
+from models.pretrained import SHIPPED
 
 HELP = """\
 Annotate posts, read together with their pictures, with named entities, and write Parquet.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import tempfile
 
-from models.shards.address import resolve
+from archive.stores import resolve
 from pipeline.options import RunOptions, UsageError
 from pipeline.record import FILE, Record, load
 from transforms import schema

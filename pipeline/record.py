@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from models.shards.address import open_file
+from archive.stores import open_file
 from pipeline.checks import Checked
 from pipeline.inputs import InputFile, look_at
 from pipeline.options import RunOptions, UsageError

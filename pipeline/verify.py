@@ -11,7 +11,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, quiet
+from pipeline import record
+from pipeline.inspection import inspect
+from pipeline.options import UsageError
+from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 
 SHOWN = 20
 
@@ -21,10 +24,6 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pipeline.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", help="folder that run_pipeline.py wrote")
     output = parser.parse_args(argv).output.rstrip("/")
-    quiet()
-    from pipeline import record
-    from pipeline.inspection import inspect
-    from pipeline.options import UsageError
 
     try:
         problems = inspect(output)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 import traceback
@@ -24,7 +23,6 @@ from pipeline.options import RunOptions, only_writes_graph
 from pipeline.output import done_slices
 from pipeline.process import cause_of
 from pipeline.progress import Progress, of_counts, of_files
-from pipeline.worker import begin
 from transforms.counters import LIVE, counts_of
 from transforms.read_posts import Share
 
@@ -103,7 +101,7 @@ def _share(job: Job) -> Counter[str]:
         for part in range(parts):
             ours, theirs = spawn.Pipe(duplex=False)
             part_of_job = replace(job, share=replace(job.share, part=part, parts=parts))
-            process = spawn.Process(target=begin, args=(pickle.dumps(part_of_job), theirs), daemon=True)
+            process = spawn.Process(target=work, args=(part_of_job, theirs), daemon=True)
             process.start()
             theirs.close()
             told[ours] = Counter()
@@ -140,8 +138,8 @@ def _listen(told: dict[Connection, Counter[str]], processes: dict[Connection, Sp
 
 
 def work(job: Job, connection: Connection) -> None:
-    """In a worker process: do a part, tell the counters, and end when the process that began this one does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that began it ends it
+    """Do a part of the job in a worker process, send its counters, and end when the parent process does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     done = threading.Event()
 

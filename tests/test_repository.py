@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter, defaultdict
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 from demo.make_images import main as make_images
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ["models", "transforms", "pipeline"]
+LAYERS = ["archive", "models", "transforms", "pipeline"]
 FOLDERS = [*LAYERS, "bench", "demo", "deploy", "tests"]
 SOURCES = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))])
 
@@ -27,10 +29,79 @@ def imported(path: Path) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
-@pytest.mark.parametrize(("layer", "forbidden"), [("models", {"apache_beam", "transforms", "pipeline"}), ("transforms", {"pipeline"})])
-def test_imports_go_one_way(layer: str, forbidden: set[str]) -> None:
+BEAM, TORCH = "apache_beam", "torch"
+
+
+@pytest.mark.parametrize(
+    ("layer", "libraries"), [("archive", {BEAM, TORCH}), ("models", {BEAM}), ("transforms", set()), ("pipeline", set())]
+)
+def test_imports_go_one_way(layer: str, libraries: set[str]) -> None:
+    above = {*LAYERS[LAYERS.index(layer) + 1 :], "run_pipeline"}
     for path in (ROOT / layer).rglob("*.py"):
-        assert not imported(path) & forbidden, path
+        assert not imported(path) & (libraries | above), path
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")}
+
+
+def own_imports(name: str) -> set[str]:
+    """Our modules that a module imports, inside functions too; not what is for type checkers alone."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    for_types = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for part in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: relative imports are not followed here"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {full if full in MODULES else str(node.module) for full in names}
+    return {module for module in found if module in MODULES and module != name}
+
+
+def folder_of(module: str) -> str:
+    return module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circle({name: own_imports(name) for name in MODULES}) == []
+
+
+def test_no_folders_import_each_other_in_a_circle() -> None:
+    graph: dict[str, set[str]] = defaultdict(set)
+    for name in MODULES:
+        graph[folder_of(name)] |= {folder_of(other) for other in own_imports(name)} - {folder_of(name)}
+    assert circle(graph) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+
+
+def test_no_folder_holds_more_than_a_third_of_the_code() -> None:
+    lines: Counter[str] = Counter()
+    for name, path in MODULES.items():
+        lines[folder_of(name)] += len(path.read_text(encoding="utf-8").splitlines())
+    assert max(lines.values()) <= sum(lines.values()) / 3, lines.most_common(3)
 
 
 def test_ultralytics_is_imported_in_one_module() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import apache_beam as beam
 
-from models.shards import Member, index_shard
-from transforms.records import Reject, Slice
+from archive.images import Member, index_shard
+from archive.posts.records import Reject, Slice
 
 REJECTS = "rejects"
 
@@ -18,7 +18,7 @@ class LocateImages(beam.PTransform):
     """Slices whose `members` say where their posts' pictures lie, and rejects of the shards.
 
     Args:
-        shards: addresses, from `models.shards.find_shards`.
+        shards: addresses, from `archive.images.find_shards`.
     """
 
     def __init__(self, shards: Sequence[str]) -> None:

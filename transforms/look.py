@@ -6,13 +6,13 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from models.shards import Member
+from archive.images import Member
+from archive.images.decode import Limits
+from archive.posts.records import Slice
 from models.vision.look import Looker, Prepared, Sight
-from models.vision.pictures import Limits
+from transforms.bisect import in_halves
 from transforms.counters import count, timed
-from transforms.decode import Decoder, Unusable
-from transforms.halves import in_halves
-from transforms.records import Slice
+from transforms.prefetch import Decoder, Unusable
 
 REMEMBERED = 1024
 """Pictures whose result is kept for later slices: reposted pictures are looked at once (25 kB each)."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
+from archive.posts.records import Slice
+from archive.posts.slices import read_slices
 from transforms.counters import count
-from transforms.posts import read_slices
-from transforms.records import Slice
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ReadPosts(beam.PTransform):
     """Read JSONL files, each by one worker from its beginning, since line numbers need that.
 
     Args:
-        files: addresses, from `transforms.posts.find`.
+        files: addresses, from `archive.posts.find.find_posts`.
         max_line_bytes: longer lines become rejects.
         share: the slices that are to be read.
     """

@@ -13,8 +13,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
+from archive.images.decode import Limits
 from models.loading import ModelOptions, load_annotator, load_looker
-from models.vision.pictures import Limits
 from transforms.look import PictureReader
 from transforms.tag import AnnotatedSlice, SliceTagger
 

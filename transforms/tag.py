@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.annotate import Annotator, Entity, Seen
+from archive.posts.records import Post, Reject, Slice
+from models.tagging.annotate import Annotator, Entity, Seen
+from transforms.bisect import in_halves
 from transforms.counters import timed
-from transforms.halves import in_halves
 from transforms.look import LookedSlice, Picture
-from transforms.records import Post, Reject, Slice
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from models.shards.address import resolve
+from archive.posts.records import Reject
+from archive.stores import resolve
 from transforms import schema
 from transforms.counters import count, timed
-from transforms.records import Reject
 from transforms.tag import AnnotatedSlice
 
 ROW_GROUP_ROWS = 1024

@@ -10,7 +10,7 @@ import sys
 from dataclasses import MISSING, fields
 from typing import Any
 
-from models.loading import DEVICES
+from models.inference.devices import DEVICES
 from pipeline.options import HELP, RunOptions, option_parser
 
 REGEXES = {"int": r"^[0-9]+$", "float": r"^[0-9]+(\.[0-9]+)?$", "bool": r"^(true|false)$", "str": r"^\S(.*\S)?$"}

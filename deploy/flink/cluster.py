@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from models.loading import usable_cores
+from models.inference.devices import usable_cores
 from pipeline.process import EXIT_FAILED, EXIT_INTERRUPTED
 
 ROOT = Path(__file__).parent.parent.parent

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.crf import CRF
+from models.tagging.crf import CRF
 
 BINS = 10
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow.dataset
 
-from models.annotate import Annotator, Seen
-from models.labels import Span
-from models.training.conll import LabelledPost, covering, text_of
+from models.datasets.conll import LabelledPost, covering, text_of
+from models.tagging.annotate import Annotator, Seen
+from models.tagging.labels import Span
 from models.vision.look import Sight
 
 AT_A_TIME = 512
@@ -41,7 +41,7 @@ def read_rows(posts: dict[str, LabelledPost], rows: str, types: Sequence[str]) -
     """What annotated rows say of each post.
 
     Args:
-        posts: by the `post_id` that `python -m models.training.conll` gave them.
+        posts: by the `post_id` that `python -m models.datasets.conll` gave them.
         rows: folder of annotations.
         types: names of entity types.
 
@@ -57,7 +57,7 @@ def read_rows(posts: dict[str, LabelledPost], rows: str, types: Sequence[str]) -
     for name, post in posts.items():
         row = by_id.get(name)
         if row is None:
-            raise ValueError(f"--rows {rows} has no row of post {name!r}: annotate what 'python -m models.training.conll' makes of --data")
+            raise ValueError(f"--rows {rows} has no row of post {name!r}: annotate what 'python -m models.datasets.conll' makes of --data")
         if row["text"] != text_of(post)[0]:
             raise ValueError(f"--rows {rows}: the text of post {name!r} is not that of --data")
         found.append(over_tokens(post, [(e["start"], e["end"], e["type"], e["score"]) for e in row["entities"]], types))

@@ -10,9 +10,9 @@ import numpy as np
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
+from models.datasets.conll import LabelledPost
 from models.evaluation.predictions import Found
-from models.labels import Span, spans_to_tags, tags_of
-from models.training.conll import LabelledPost
+from models.tagging.labels import Span, spans_to_tags, tags_of
 
 NOTHING = "O"
 

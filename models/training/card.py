@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from models.training.conll import LabelledPost
+from models.datasets.conll import LabelledPost
 
 CARD = """\
 # {name}

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.encoding import Encoder, Window, word_index
-from models.labels import Span, begin, spans_to_tags
-from models.tagger import Batch
-from models.training.conll import LabelledPost, covering, text_of
+from models.datasets.conll import LabelledPost, covering, text_of
+from models.tagging.encoding import Encoder, Window, word_index
+from models.tagging.labels import Span, begin, spans_to_tags
+from models.tagging.tagger import Batch
+from models.tagging.words import split_words
 from models.vision.look import Sight
-from models.words import split_words
 
 
 @dataclass(frozen=True)

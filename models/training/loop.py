@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from models.encoding import Encoder
 from models.evaluation.calibration import fit_temperature
-from models.labels import spans_of
-from models.tagger import Tagger
+from models.tagging.encoding import Encoder
+from models.tagging.labels import spans_of
+from models.tagging.tagger import Tagger
 from models.training.checkpoint import Checkpoint
 from models.training.examples import Example, collate, drop_words, shuffled_batches
 from models.training.losses import loss_of

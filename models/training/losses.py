@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.tagger import Reading, Tagger
+from models.tagging.tagger import Reading, Tagger
 from models.training.examples import TrainingBatch
 
 AUXILIARY_WEIGHT = 0.5

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from models.annotate import Annotator
-from models.bundle import load_bundle
-from models.words import split_words
+from models.tagging.annotate import Annotator
+from models.tagging.bundle import load_bundle
+from models.tagging.words import split_words
 
 AT_A_TIME = 512
 

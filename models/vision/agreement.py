@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from models.loading import PRETRAINED
-from models.shards import fetch, find_shards, index_shard
+from archive.images import fetch, find_shards, index_shard
+from archive.images.decode import Limits, PictureError
+from models.pretrained import PRETRAINED
 from models.vision.detector import DetectorError
 from models.vision.look import Looker, Prepared, Sight
-from models.vision.pictures import Limits, PictureError
 
 IOU = 0.5
 PERSON = "person"

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
-from models.digest import file_sha256
-from models.passes import Passes
+from archive.digest import file_sha256
+from models.inference.pool import Passes
 
 GRID_SIDE = 7
 SIDE = 224

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.vision.pictures import Picture
+from archive.images.decode import Picture
 
 GREY = 114
 cv2.setNumThreads(1)  # pictures are resized in parallel, one thread each

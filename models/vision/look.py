@@ -8,10 +8,10 @@ from typing import Self
 
 import numpy as np
 
+from archive.images.decode import Limits, decode
 from models.vision.backbone import SIDE, Backbone
 from models.vision.canvas import Canvas, centre_crop, letterbox
 from models.vision.detector import Detector, load_detector
-from models.vision.pictures import Limits, decode
 
 
 @dataclass(frozen=True, slots=True)

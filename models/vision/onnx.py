@@ -10,8 +10,8 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from models.digest import file_sha256
-from models.passes import Passes
+from archive.digest import file_sha256
+from models.inference.pool import Passes
 from models.vision.canvas import Canvas
 from models.vision.detector import Detections, DetectorError, detections, to_tensor
 from models.vision.nms import select

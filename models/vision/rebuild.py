@@ -19,7 +19,7 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import save_file
 
-from models.digest import file_sha256
+from archive.digest import file_sha256
 from models.vision.yolo import empty_network
 
 FIXED = "dfl.conv.weight"

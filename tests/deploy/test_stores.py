@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from models.loading import PRETRAINED
+from models.pretrained import PRETRAINED
 from tests.deploy.stores import AmazonStorage, GoogleStorage
 
 ROOT = Path(__file__).parent.parent.parent

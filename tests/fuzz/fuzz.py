@@ -17,12 +17,12 @@ import atheris
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-with atheris.instrument_imports(include=["transforms.lines", "transforms.posts", "models.shards", "models.vision.pictures", "PIL"]):
-    from models.shards import FetchError, fetch, index_shard
-    from models.vision.pictures import Limits, PictureError, decode
-    from transforms.lines import COMPRESSIONS
-    from transforms.posts import parse_post, read_slices
-    from transforms.records import Post, Reject
+with atheris.instrument_imports(include=["archive.posts.lines", "archive.posts.slices", "archive.images", "archive.images.decode", "PIL"]):
+    from archive.images import FetchError, fetch, index_shard
+    from archive.images.decode import Limits, PictureError, decode
+    from archive.posts.lines import COMPRESSIONS
+    from archive.posts.records import Post, Reject
+    from archive.posts.slices import parse_post, read_slices
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="postner-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 CAP = 1 << 16

@@ -17,13 +17,13 @@ import torch
 from gensim.models import KeyedVectors
 from transformers import BertConfig, BertModel, BertTokenizer, ResNetConfig, ResNetModel
 
-from models.annotate import Seen
-from models.bundle import load_bundle
-from models.labels import TYPES
+from archive.images.decode import Limits
+from models.datasets.conll import read_conll, text_of
 from models.loading import ModelOptions, load_annotator, load_looker
+from models.tagging.annotate import Seen
+from models.tagging.bundle import load_bundle
+from models.tagging.labels import TYPES
 from models.train import main
-from models.training.conll import read_conll, text_of
-from models.vision.pictures import Limits
 from tests.conftest import ROOT
 
 PEOPLE, PLACES, REST = ["anna", "bob", "carla", "dan"], ["paris", "rome", "oslo", "lima"], ["loves", "sees", "in", "and", "the", "again"]

@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from models.loading import PRETRAINED, usable_cores
+from models.inference.devices import usable_cores
+from models.pretrained import PRETRAINED
 from pipeline.command import main
 from pipeline.inspection import inspect
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE

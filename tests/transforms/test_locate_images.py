@@ -10,9 +10,9 @@ from typing import Any
 import apache_beam as beam
 import pytest
 
-from models.shards import Member
+from archive.images import Member
+from archive.posts.records import Post, Slice
 from transforms.locate_images import REJECTS, LocateImages, choose
-from transforms.records import Post, Slice
 
 
 def tar(path: Path, *keys: str) -> str:

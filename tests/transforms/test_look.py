@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.loading import PRETRAINED
-from models.shards import Member, index_shard
+from archive.images import Member, index_shard
+from archive.images.decode import Limits
+from archive.posts.records import Post, Slice
+from models.pretrained import PRETRAINED
 from models.vision.look import Looker, Prepared, Sight
-from models.vision.pictures import Limits
-from transforms.halves import in_halves
+from transforms.bisect import in_halves
 from transforms.look import PictureReader
-from transforms.records import Post, Slice
 
 
 class CountingLooker(Looker):

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 
-from models.crf import CRF
+from models.datasets.conll import LabelledPost
 from models.evaluation.calibration import fit_temperature, plot, reliability
 from models.evaluation.predictions import Found, over_tokens, shuffled
 from models.evaluation.scores import bootstrap, counts, score
-from models.labels import TYPES, Span, spans_of, spans_to_tags, tags_of
-from models.training.conll import LabelledPost
+from models.tagging.crf import CRF
+from models.tagging.labels import TYPES, Span, spans_of, spans_to_tags, tags_of
 
 TAGS = tags_of(TYPES)
 

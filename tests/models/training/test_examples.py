@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.bundle import load_bundle
-from models.encoding import Encoder
-from models.loading import PRETRAINED
+from models.pretrained import PRETRAINED
+from models.tagging.bundle import load_bundle
+from models.tagging.encoding import Encoder
 from models.training.examples import taught_examples
 
 

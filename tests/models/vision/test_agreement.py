@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from models.loading import PRETRAINED
+from models.pretrained import PRETRAINED
 from models.vision.agreement import agreement, average_precision, main
 from models.vision.look import Sight
 

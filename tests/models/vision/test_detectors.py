@@ -19,13 +19,13 @@ from matplotlib import get_data_path
 from PIL import Image
 from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
 
-from models.loading import PRETRAINED
+from archive.images.decode import Limits, Picture, decode
+from models.pretrained import PRETRAINED
 from models.vision.backbone import Backbone
 from models.vision.canvas import letterbox
 from models.vision.detector import Detector, DetectorError, load_detector
 from models.vision.look import Looker, Sight
 from models.vision.nms import overlaps, select, survivors
-from models.vision.pictures import Limits, Picture, decode
 
 SHIPPED = PRETRAINED / "detector"
 HOPPER = Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"

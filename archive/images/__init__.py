@@ -1,0 +1,76 @@
+"""Pictures in shards: an index made from headers alone, and ranged reads of what is wanted.
+
+One file per packing: add one here and in `_packing`. A key is a name inside the shards; it is never opened.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from glob import escape
+from itertools import groupby
+from operator import attrgetter
+
+from archive.images import folder, tar
+from archive.images import zip as zip_packing
+from archive.images.member import FetchError, Member, ShardProblem
+from archive.stores import found_files, resolve
+
+__all__ = ["FetchError", "Member", "ShardProblem", "fetch", "find_shards", "index_shard"]
+
+_EXTENSIONS = {".tar": tar, ".zip": zip_packing}
+
+
+def find_shards(pattern: str, option: str) -> list[str]:
+    """Addresses of the shards that a glob names, sorted; a folder is one shard.
+
+    Raises:
+        ValueError: it names nothing; the message tells the option and the value.
+    """
+    filesystem, path = resolve(pattern)
+    if filesystem.isdir(path):
+        return [pattern.rstrip("/") + "/"]
+    if filesystem.exists(path):
+        path = escape(path)
+    return found_files(filesystem, filesystem.glob(path), pattern, option)
+
+
+def index_shard(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
+    """Keys of a shard and where their bytes lie, by its headers; what cannot be used comes as problems, never as errors."""
+    packing = folder if shard.endswith("/") else _EXTENSIONS.get(shard[-4:].lower(), tar)
+    try:
+        yield from packing.index(shard)
+    except OSError as error:
+        yield ShardProblem(shard, "unreadable", str(error))
+
+
+def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, bytes | FetchError]]:
+    """Bytes of members by ranged reads, each shard opened once, in the order of shards and offsets.
+
+    Args:
+        members: what to read.
+        max_bytes: larger ones are not read, and no more is ever unpacked.
+    """
+    for shard, of_shard in groupby(sorted(members), key=attrgetter("shard")):
+        wanted = deque(of_shard)
+        try:
+            filesystem, path = resolve(shard)
+            with filesystem.open(path, "rb", block_size=2**18) as file:
+                size = file.seek(0, 2)
+                while wanted:
+                    found = _read(file, size, wanted[0], max_bytes)
+                    yield wanted.popleft(), found
+        except OSError:
+            lost = FetchError("missing", "unreadable_shard")
+            yield from ((member, lost) for member in wanted)
+
+
+def _read(file, size: int, member: Member, max_bytes: int) -> bytes | FetchError:  # type: ignore[no-untyped-def]
+    if member.offset + member.size > size:
+        return FetchError("corrupt", "truncated")
+    if member.size > max_bytes:
+        return FetchError("too_large", "too_many_bytes")
+    if member.packing == "stored":
+        file.seek(member.offset)
+        return file.read(member.size)
+    return zip_packing.read(file, member, max_bytes)

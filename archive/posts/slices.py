@@ -1,0 +1,101 @@
+"""Cut a posts file into slices, the unit of work and of output."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+
+from archive.posts.jsonl import read_record
+from archive.posts.lines import DamagedError, TooLong, read_lines
+from archive.posts.post import make_post
+from archive.posts.records import Post, Record, Reject, Slice
+from archive.stores import open_file
+
+FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**20
+"""Slices double from 64 lines: the first rows are out within seconds, yet large files make few output files."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def parse_post(line: bytes, source: str, number: int) -> Post | Reject:
+    """Return the post of a line of JSON, or why it holds none. Never raises."""
+    record = read_record(line, source, number)
+    return make_post(record) if isinstance(record, Record) else record
+
+
+def read_slices(source: str, max_line_bytes: int, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Slice]:
+    """Slices of one file, in order, in bounded memory.
+
+    A compressed file that is damaged gives what can be read of it, and one reject of stage `shard`, which is no line.
+
+    Args:
+        source: address of the file.
+        max_line_bytes: longer lines become rejects and are skipped without being held.
+        wanted: tells by its name whether a slice is; of others the lines are counted, not parsed.
+
+    Raises:
+        OSError: the file cannot be read, which may pass; so it is no damage to be recorded.
+    """
+    building = _Building(source, 1)
+    broken: Reject | None = None
+    try:
+        with open_file(source) as file:
+            for line in read_lines(file, source, max_line_bytes):
+                building.add(line)
+                if building.is_full():
+                    if wanted(building.name):
+                        yield building.slice()
+                    building = building.following()
+    except DamagedError as error:
+        broken = Reject.cut("shard", "unreadable_posts", source, None, str(error))
+    if (building.lines or broken) and wanted(building.name):
+        yield building.slice(broken)
+
+
+class _Building:
+    """A slice that is being filled."""
+
+    def __init__(self, source: str, first_line: int, target_lines: int = FIRST_SLICE_LINES) -> None:
+        self.source = source
+        self.first_line = first_line
+        self.target_lines = target_lines
+        self.lines: list[bytes] = []
+        self.bytes = 0
+
+    @property
+    def name(self) -> str:
+        stem = re.sub(r"[^A-Za-z0-9_-]", "_", self.source.rstrip("/").rsplit("/", 1)[-1].split(".")[0])[:60]
+        return f"{stem}-{hashlib.sha256(self.source.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-{self.first_line:09d}"
+
+    def add(self, line: bytes) -> None:
+        self.lines.append(line)
+        self.bytes += len(line)
+
+    def is_full(self) -> bool:
+        return len(self.lines) >= self.target_lines or self.bytes >= LARGEST_SLICE_BYTES
+
+    def following(self) -> _Building:
+        return _Building(self.source, self.first_line + len(self.lines), min(2 * self.target_lines, LARGEST_SLICE_LINES))
+
+    def slice(self, broken: Reject | None = None) -> Slice:
+        posts: list[Post] = []
+        rejects: list[Reject] = []
+        blanks = 0
+        for number, line in enumerate(self.lines, start=self.first_line):
+            if isinstance(line, TooLong):
+                rejects.append(Reject.cut("post", "too_long", self.source, number, bytes(line)))
+                continue
+            if number == 1:
+                line = line.removeprefix(_BOM)
+            if not line.strip():
+                blanks += 1
+                continue
+            parsed = parse_post(line, self.source, number)
+            if isinstance(parsed, Post):
+                posts.append(parsed)
+            else:
+                rejects.append(parsed)
+        if broken:
+            rejects.append(broken)
+        return Slice(self.name, self.source, self.first_line, len(self.lines), blanks, tuple(posts), tuple(rejects))

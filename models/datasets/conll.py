@@ -1,0 +1,124 @@
+"""Labelled tweets in CoNLL form, one token and its tag a line, tweets apart by a blank line, `IMGID:` lines before them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.tagging.labels import ALIASES, TYPES, Span
+
+
+@dataclass(frozen=True)
+class LabelledPost:
+    """A tweet with gold entities.
+
+    Attributes:
+        image: key of its picture without extension, or None.
+        tokens: as in the file.
+        spans: entities over tokens; `type` indexes the list of types that the file was read with.
+    """
+
+    image: str | None
+    tokens: tuple[str, ...]
+    spans: tuple[Span, ...]
+
+
+def read_conll(path: Path, types: tuple[str, ...]) -> tuple[list[LabelledPost], Counter[str]]:
+    """Tweets of a file, and counts of what had to be put right (`orphan_inside`: an I- that nothing began).
+
+    Raises:
+        ValueError: a line that is no token and tag, or a tag of a type that is not in `types`; names file and line. Or no
+            tweets, or not UTF-8.
+    """
+    posts: list[LabelledPost] = []
+    repaired: Counter[str] = Counter()
+    image: str | None = None
+    tokens: list[str] = []
+    spans: list[Span] = []
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#x}") from error
+    for number, line in enumerate([*lines, ""], start=1):
+        if not line.strip():
+            if tokens:
+                posts.append(LabelledPost(image, tuple(tokens), tuple(spans)))
+                image, tokens, spans = None, [], []
+            continue
+        if line.startswith("IMGID:"):
+            image = line[len("IMGID:") :].strip()
+            continue
+        fields = line.rstrip("\r").split("\t")
+        if len(fields) < 2:
+            raise ValueError(f"{path}:{number}: expected 'token<TAB>tag', found {line!r}")
+        token, tag = fields[0], fields[-1].strip()
+        prefix, _, name = tag.partition("-")
+        if tag != "O":
+            name = ALIASES.get(name, name)
+            if prefix not in ("B", "I") or name not in types:
+                raise ValueError(f"{path}:{number}: tag {tag!r} is not O, B- or I- of one of {', '.join(types)}")
+            kind, here = types.index(name), len(tokens)
+            continues = bool(spans) and spans[-1].last == here - 1 and spans[-1].type == kind
+            if prefix == "I" and continues:
+                spans[-1] = spans[-1]._replace(last=here)
+            else:
+                repaired["orphan_inside"] += prefix == "I"
+                spans.append(Span(here, here, kind))
+        tokens.append(token)
+    if not posts:
+        raise ValueError(f"{path} holds no tweets: one token, a tab and its tag a line, an empty line after each tweet")
+    return posts, repaired
+
+
+def text_of(post: LabelledPost) -> tuple[str, list[tuple[int, int]]]:
+    """The tokens with one space between them, and where each of them begins and ends in that text."""
+    bounds, position = [], 0
+    for token in post.tokens:
+        bounds.append((position, position + len(token)))
+        position += len(token) + 1
+    return " ".join(post.tokens), bounds
+
+
+def covering(bounds: list[tuple[int, int]], start: int, end: int) -> tuple[int, int] | None:
+    """First and last of the sorted `bounds` that overlap [start, end), or None where none does."""
+    hit = [i for i, (a, b) in enumerate(bounds) if a < end and b > start]
+    return (hit[0], hit[-1]) if hit else None
+
+
+def read_all(paths: Sequence[Path], types: tuple[str, ...]) -> dict[str, LabelledPost]:
+    """Tweets of several files by an identifier: folder and name of the file, and the tweet's place in it.
+
+    Raises:
+        ValueError: as `read_conll`, or two files have the same folder name and name.
+    """
+    posts: dict[str, LabelledPost] = {}
+    for path in paths:
+        names = path.absolute().parts[-2:]
+        if f"{names[0]}/{path.stem}:000000" in posts:
+            raise ValueError(f"{path} is the second file called {'/'.join(names)}: their tweets could not be told apart, rename its folder")
+        posts |= {f"{names[0]}/{path.stem}:{index:06d}": post for index, post in enumerate(read_conll(path, types)[0])}
+    return posts
+
+
+def main(argv: list[str]) -> int:
+    """Print the posts of CoNLL files as JSONL, for run_pipeline.py and `models.evaluate --rows`."""
+    parser = argparse.ArgumentParser(prog="models.datasets.conll", description=main.__doc__)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    try:
+        posts = read_all(parser.parse_args(argv).files, TYPES)
+    except (ValueError, OSError) as error:
+        print(f"models.datasets.conll: {error}", file=sys.stderr)
+        return 2
+    for name, post in posts.items():
+        images = [f"{post.image}.jpg"] if post.image else []
+        print(json.dumps({"id": name, "text": text_of(post)[0], "images": images}, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""What is seen in the pictures of a training set: looked at once, kept in a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from archive.images import Member, ShardProblem, fetch, find_shards, index_shard
+from archive.images.decode import Limits, PictureError
+from models.vision.look import Looker, Sight
+
+BATCH = 32
+FIELDS = tuple(field.name for field in fields(Sight))
+PLACE = "place"
+PROBLEMS_TOLD = 5
+
+
+def look_at_pictures(names: Iterable[str], images: str, looker: Looker, cache: Path | None) -> dict[str, Sight]:
+    """Sights by name, where name `123` is the key `123.jpg`, the first of that key in the order of shards and offsets.
+
+    Those that are missing or cannot be read are left out, and counted on standard error.
+
+    Args:
+        names: as after `IMGID:`.
+        images: glob of shards, or a folder.
+        looker: detector and grid.
+        cache: file with the sights of an earlier run by the same networks; those of the same places in shards of the same
+            names are used, and the file is completed.
+
+    Raises:
+        ValueError: the cache cannot be read or written or is of other networks; or not one picture can be used.
+    """
+    wanted = set(names)
+    members, problems = _members(wanted, images)
+    identity = f"{looker.detector_id} {looker.grid_id}"
+    kept = _load(cache, identity) if cache else {}
+    sights = {name: kept[name][1] for name, member in members.items() if name in kept and kept[name][0] == _place(member)}
+    limits = Limits()
+    todo = sorted((member, name) for name, member in members.items() if name not in sights)
+    for start in tqdm(range(0, len(todo), BATCH), desc="pictures", disable=None):
+        some = dict(todo[start : start + BATCH])
+        prepared = {}
+        for member, data in fetch(list(some), limits.max_image_bytes):
+            try:
+                if isinstance(data, bytes):
+                    prepared[some[member]] = looker.prepare(data, limits)
+            except PictureError:
+                continue
+        sights |= zip(prepared, looker.look(list(prepared.values())), strict=True)
+    if cache and todo:
+        _save(cache, identity, kept | {name: (_place(members[name]), sight) for name, sight in sights.items()})
+    _tell(wanted, sights, problems, images)
+    return sights
+
+
+def _members(wanted: set[str], images: str) -> tuple[dict[str, Member], list[ShardProblem]]:
+    members: dict[str, Member] = {}
+    problems = []
+    for shard in find_shards(images, "--images"):
+        for entry in index_shard(shard):
+            if isinstance(entry, ShardProblem):
+                problems.append(entry)
+            elif entry[0].endswith(".jpg") and (name := entry[0].removesuffix(".jpg")) in wanted:
+                members[name] = min(entry[1], members.get(name, entry[1]))
+    return members, problems
+
+
+def _tell(wanted: set[str], sights: dict[str, Sight], problems: list[ShardProblem], images: str) -> None:
+    for problem in problems[:PROBLEMS_TOLD]:
+        print(f"{problem.shard}: {problem.reason}: {problem.detail}", file=sys.stderr)
+    lost = sorted(wanted - sights.keys())
+    if lost and not sights:
+        raise ValueError(f"--images {images!r} has none of the {len(lost)} pictures that the tweets name, such as {lost[0] + '.jpg'!r}")
+    if lost:
+        print(f"{len(lost)} of {len(wanted)} pictures are missing or cannot be read, such as {lost[0] + '.jpg'!r}", file=sys.stderr)
+
+
+def _place(member: Member) -> str:
+    """Where a picture lies, wherever its shards are mounted."""
+    return f"{Path(member.shard).name} {member.offset} {member.size}"
+
+
+def _save(cache: Path, identity: str, sights: dict[str, tuple[str, Sight]]) -> None:
+    arrays: dict[str, Any] = {f"{name}/{PLACE}": np.array(place) for name, (place, _) in sights.items()}
+    for name, (_, sight) in sights.items():
+        arrays |= {f"{name}/{field}": value for field in FIELDS if (value := getattr(sight, field)) is not None}
+    partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        np.savez(file, identity=np.array(identity), **arrays)
+    os.replace(partial, cache)
+
+
+def _load(cache: Path, identity: str) -> dict[str, tuple[str, Sight]]:
+    """Place and sight by name; nothing where there is no such file yet."""
+    if not cache.parent.is_dir():
+        raise ValueError(f"--cache {cache} cannot be written: there is no folder {cache.parent}")
+    if not cache.exists():
+        return {}
+    parts: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(FIELDS))
+    try:
+        with np.load(cache, allow_pickle=False) as stored:
+            by = str(stored["identity"])
+            for key in stored.files:
+                name, _, field = key.rpartition("/")
+                parts[name][field] = stored[key]
+        del parts[""]
+        sights = {
+            name: (str(of_one.pop(PLACE)), Sight(**of_one | {"width": int(of_one["width"]), "height": int(of_one["height"])}))
+            for name, of_one in parts.items()
+        }
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"--cache {cache} cannot be read as what an earlier run saw in pictures ({error}): delete it") from error
+    if by != identity:
+        raise ValueError(f"--cache {cache} is what other networks saw ({by}, now {identity}): give another file, or delete it")
+    return sights

@@ -1,0 +1,251 @@
+"""A loaded bundle at work: texts and what is seen in their pictures to entities."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from models.inference.pool import Passes
+from models.tagging.bundle import Bundle
+from models.tagging.encoding import Encoder, Window
+from models.tagging.labels import Span, spans_of
+from models.tagging.tagger import GRID_REGIONS, Batch, Reading
+from models.tagging.words import split_words
+from models.vision.look import Sight
+
+SMALLEST_BATCH = 4
+"""Smaller batches are filled up: matrix products of very few rows round in another way than large ones."""
+
+BATCHES_HELD = 16
+"""Batches whose emissions and weights are held at a time."""
+
+CRF_WORDS = 2**15
+"""Words, padding included, that the CRF takes at a time: one long post must not make its neighbours as long."""
+
+
+class Seen(NamedTuple):
+    """A picture of a post: its key, and what was seen in it."""
+
+    key: str
+    sight: Sight
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How much of one picture, or of one object in it, went into an entity.
+
+    Attributes:
+        image: key of the picture.
+        object: name of the object, or None for the grid of the whole picture.
+        box: the object's box, xyxy pixels of the original picture, or None.
+        weight: gate and attention weight that was used, mean over the entity's words; over all pictures of the post
+            the grid's weights sum to 1, and so do the objects'.
+    """
+
+    image: str
+    object: str | None
+    box: tuple[float, float, float, float] | None
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A named entity: `text[start:end]` of the post, its type, probability of the whole span, and evidence."""
+
+    text: str
+    type: str
+    start: int
+    end: int
+    score: float
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(slots=True)
+class _Words:
+    """What the model says of each word of one post: emissions (W, tags), used (W, I) of grids and (W, S) of objects."""
+
+    emissions: np.ndarray
+    grids: np.ndarray
+    objects: np.ndarray
+
+
+class Annotator:
+    """Annotates posts with one bundle.
+
+    Args:
+        bundle: from `load_bundle`.
+        object_names: class names of the detector at work; those that the bundle does not know are not read.
+        grid: `Looker.grid_id` at work; grids of any other network than the bundle's own mean nothing to it and are not read.
+        device: of the model.
+        batch_size: windows of text per model call.
+        threads: batches at a time on a CPU.
+        dtype: of the matrix products. bfloat16 is two to three times as fast where a CPU knows it, and moves
+            probabilities by up to 0.03: what is said of a post then depends on its neighbours in the batch.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        object_names: Sequence[str],
+        grid: str | None,
+        device: str = "cpu",
+        batch_size: int = 32,
+        threads: int = 1,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.bundle = bundle
+        self.batch_size = batch_size
+        self._device = torch.device(device)
+        self._dtype = dtype
+        self._tagger = bundle.tagger.to(self._device)
+        self._passes = Passes(self._device, threads)
+        self._object_names = tuple(object_names)
+        settings = bundle.settings
+        known = {name: index for index, name in enumerate(settings.object_names)}
+        self._encoder = Encoder(
+            bundle.tokenizer,
+            bundle.tagger.config,
+            bundle.table,
+            settings.max_pieces,
+            settings.max_objects,
+            settings.max_pictures,
+            class_map=np.array([known.get(name, -1) for name in object_names], np.int64),
+            reads_grid=grid is not None and grid == settings.grid,
+        )
+
+    @property
+    def max_pictures(self) -> int:
+        """How many pictures of a post are read, the first ones."""
+        return self.bundle.settings.max_pictures
+
+    @torch.inference_mode()
+    def annotate(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[list[Entity]]:
+        """Entities of each post, in order of the text. The result for a post does not depend on the others."""
+        bounds = [split_words(text) for text, _ in posts]
+        read = self._read(_words(posts, bounds), _sights(posts))
+        entities: list[list[Entity]] = [[] for _ in posts]
+        for index, span, score in self._spans(read):
+            text, pictures = posts[index]
+            start, end = bounds[index][span.first][0], bounds[index][span.last][1]
+            kind = self.bundle.tagger.config.types[span.type]
+            evidence = self._evidence(pictures, read[index], span)
+            entities[index].append(Entity(text[start:end], kind, start, end, score, evidence))
+        return entities
+
+    @torch.inference_mode()
+    def marginals(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[np.ndarray]:
+        """Probability of each tag for each word of `split_words`, by the CRF: (W, T) float32 of each post."""
+        read = self._read(_words(posts, [split_words(text) for text, _ in posts]), _sights(posts))
+        tags = self.bundle.tagger.emissions.out_features
+        found = [np.zeros((0, tags), np.float32)] * len(posts)
+        for chosen, emissions, mask in self._emissions(read):
+            probabilities = self._tagger.crf.log_marginals(emissions, mask).exp().cpu().numpy()
+            for row, index in enumerate(chosen):
+                found[index] = probabilities[row, : len(read[index].emissions)]
+        return found
+
+    def batches(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[Batch]:
+        """What the tagger is called with for these posts: all of `annotate` up to there."""
+        words = _words(posts, [split_words(text) for text, _ in posts])
+        return [batch for _, batch in self._batches(self._encoder.windows(words), _sights(posts))]
+
+    def _read(self, words: Sequence[Sequence[str]], sights: Sequence[Sequence[Sight]]) -> dict[int, _Words]:
+        """Run the model over all windows, those of like length and number of pictures together."""
+        tags = self.bundle.tagger.emissions.out_features
+        read: dict[int, _Words] = {}
+        for window in (windows := self._encoder.windows(words)):
+            if window.post not in read:
+                n, pictures = len(words[window.post]), min(len(sights[window.post]), self.max_pictures)
+                slots = pictures * self.bundle.settings.max_objects
+                read[window.post] = _Words(*(np.zeros((n, m), np.float32) for m in (tags, pictures, slots)))
+
+        batches = self._batches(windows, sights)
+        while some := list(islice(batches, BATCHES_HELD)):
+            readings = self._passes.run(self._run, [batch for _, batch in some])
+            for (alike, _), reading in zip(some, readings, strict=True):
+                self._keep(alike, reading, read)
+        return read
+
+    def _run(self, batches: Sequence[Batch]) -> list[Reading]:
+        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
+            return [self._tagger(batch) for batch in batches]
+
+    def _batches(self, windows: Sequence[Window], sights: Sequence[Sequence[Sight]]) -> Iterator[tuple[list[Window], Batch]]:
+        def shape(window: Window) -> tuple[int, int]:
+            return window.padded_length, min(len(sights[window.post]), self.max_pictures)
+
+        for _, of_one_shape in groupby(sorted(windows, key=shape), key=shape):
+            group = list(of_one_shape)
+            for start in range(0, len(group), self.batch_size):
+                alike = group[start : start + self.batch_size]
+                filled = alike + alike[:1] * (SMALLEST_BATCH - len(alike))
+                batch = self._encoder.batch(filled, [sights[window.post] for window in filled])
+                yield alike, Batch(*(tensor.to(self._device) for tensor in batch))
+
+    def _keep(self, windows: list[Window], reading: Reading, read: dict[int, _Words]) -> None:
+        emissions = (reading.emissions.float() / self.bundle.settings.temperature).cpu().numpy()
+        pictures, slots = read[windows[0].post].grids.shape[1], read[windows[0].post].objects.shape[1]
+        objects = reading.objects_used[:, :, :slots].float().cpu().numpy()
+        regions = reading.grid_used[:, :, : pictures * GRID_REGIONS].float().cpu()
+        grids = regions.unflatten(2, (pictures, GRID_REGIONS)).sum(3).numpy() if regions.shape[2] else None
+        for i, window in enumerate(windows):
+            of_post = read[window.post]
+            of_post.emissions[window.owned] = emissions[i, window.first_pieces]
+            of_post.objects[window.owned] = objects[i, window.first_pieces]
+            if grids is not None:
+                of_post.grids[window.owned] = grids[i, window.first_pieces]
+
+    def _emissions(self, read: dict[int, _Words]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+        """Posts of like length together: their indices, emissions (B, W, T), mask (B, W)."""
+        by_length = deque(sorted(read, key=lambda index: len(read[index].emissions)))
+        while by_length:
+            batch = [by_length.popleft()]
+            while by_length and (len(batch) + 1) * len(read[by_length[0]].emissions) <= CRF_WORDS:
+                batch.append(by_length.popleft())
+            lengths = torch.tensor([len(read[index].emissions) for index in batch])
+            emissions = torch.zeros(len(batch), int(lengths.max()), self._tagger.crf.end.numel())
+            for row, index in enumerate(batch):
+                emissions[row, : lengths[row]] = torch.from_numpy(read[index].emissions)
+            mask = torch.arange(emissions.shape[1]) < lengths[:, None]
+            yield batch, emissions.to(self._device), mask.to(self._device)
+
+    def _spans(self, read: dict[int, _Words]) -> Iterator[tuple[int, Span, float]]:
+        """Best spans of each post with their probabilities."""
+        crf = self._tagger.crf
+        for batch, emissions, mask in self._emissions(read):
+            paths = crf.decode(emissions, mask).cpu().tolist()
+            found = [(row, span) for row, path in enumerate(paths) for span in spans_of(path[: len(read[batch[row]].emissions)])]
+            if found:
+                spans = torch.tensor([(row, *span) for row, span in found], device=self._device)
+                scores = crf.span_log_probabilities(emissions, mask, spans).exp().tolist()
+                for (row, span), score in zip(found, scores, strict=True):
+                    yield batch[row], span, score
+
+    def _evidence(self, pictures: Sequence[Seen], words: _Words, span: Span) -> tuple[Evidence, ...]:
+        """Everything that was looked at for this entity, most used first."""
+        rows = slice(span.first, span.last + 1)
+        grids, objects = words.grids[rows].mean(0), words.objects[rows].mean(0)
+        slots = self.bundle.settings.max_objects
+        evidence = []
+        for j, (key, sight) in enumerate(pictures[: len(grids)]):
+            if grids[j] > 0:
+                evidence.append(Evidence(key, None, None, float(grids[j])))
+            for slot, k in enumerate(self._encoder.objects_read(sight)):
+                x1, y1, x2, y2 = sight.boxes[k].tolist()
+                name = self._object_names[int(sight.labels[k])]
+                evidence.append(Evidence(key, name, (x1, y1, x2, y2), float(objects[j * slots + slot])))
+        return tuple(sorted(evidence, key=lambda item: -round(item.weight, 3)))  # objects of one class are read alike
+
+
+def _words(posts: Sequence[tuple[str, Sequence[Seen]]], bounds: Sequence[Sequence[tuple[int, int]]]) -> list[list[str]]:
+    return [[text[a:b] for a, b in spans] for (text, _), spans in zip(posts, bounds, strict=True)]
+
+
+def _sights(posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[list[Sight]]:
+    return [[seen.sight for seen in pictures] for _, pictures in posts]

@@ -1,0 +1,190 @@
+"""A trained tagger as a folder: `config.json`, `model.safetensors`, `tokenizer/`, `augmentation.txt`, a model card.
+
+`config.json` holds the SHA-256 of every other file that is read; the bundle's own hash is that of `config.json`.
+Matrices are stored as int8 with one scale per row, all else as float16: a quarter of float32.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from archive.digest import file_sha256
+from models.tagging.augmentation import AugmentationTable
+from models.tagging.tagger import Tagger, TaggerConfig
+
+FORMAT = 1
+QUANTISED_FROM_ELEMENTS = 4096
+TABLE = "augmentation.vectors"
+
+
+class BundleError(ValueError):
+    """The folder is not a bundle that can be used; the message is one sentence with the cure."""
+
+
+@dataclass(frozen=True)
+class BundleSettings:
+    """What a bundle says of itself beside the sizes of its tagger.
+
+    Attributes:
+        name: of the bundle, as in the `model` column.
+        max_pieces: longest window of text, specials included.
+        max_objects: K, object slots of a picture.
+        max_pictures: how many pictures of a post the tagger reads.
+        object_names: names of the object classes, by id, that the tagger was trained with.
+        grid: identity of the network that made the grids in training (`Looker.grid_id`), or None.
+        backbone: Hugging Face vision backbone to make grids with (folder in the bundle, or hub id); None: the detector's own.
+        temperature: emissions are divided by it before the CRF, so that scores are calibrated.
+    """
+
+    name: str
+    max_pieces: int = 128
+    max_objects: int = 5
+    max_pictures: int = 4
+    object_names: tuple[str, ...] = ()
+    grid: str | None = None
+    backbone: str | None = None
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle. `sha256` identifies it, `tokenizer` is a fast Hugging Face tokenizer, `tagger` is in eval mode."""
+
+    settings: BundleSettings
+    sha256: str
+    tagger: Tagger
+    tokenizer: Any
+    table: AugmentationTable | None
+
+    @property
+    def label(self) -> str:
+        """Name and hash, as the `model` column has them."""
+        return f"{self.settings.name}@{self.sha256[:12]}"
+
+
+def save_bundle(folder: Path, settings: BundleSettings, tagger: Tagger, tokenizer: Any, table: AugmentationTable | None) -> None:
+    """Write a bundle, all but its model card (README.md)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = {name: tensor for name, tensor in tagger.state_dict().items() if not name.startswith(("encode_auxiliary", "auxiliary_"))}
+    if table is not None:
+        trained[TABLE] = table.vectors
+        (folder / "augmentation.txt").write_text("\n".join(table.words), encoding="utf-8")
+    stored: dict[str, Tensor] = {}
+    for name, tensor in trained.items():
+        stored |= _quantised(name, tensor)
+    save_file(stored, folder / "model.safetensors")
+    tokenizer.save_pretrained(folder / "tokenizer")
+    config = {
+        "format": FORMAT,
+        "settings": asdict(settings),
+        "tagger": asdict(tagger.config) | {"auxiliary": False},
+        "sha256": {str(path.relative_to(folder)): file_sha256(path) for path in _read_files(folder)},
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Load a bundle for inference, in float32 on the CPU.
+
+    Raises:
+        BundleError: the folder is no bundle, of another format, or a file's hash differs from what `config.json` says.
+    """
+    try:
+        return _load(folder)
+    except BundleError:
+        raise
+    except (ArithmeticError, AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise BundleError(f"--model {folder} cannot be read ({type(error).__name__}: {text}): copy or make it again") from error
+
+
+def _load(folder: Path) -> Bundle:
+    config, sha256 = _checked_config(folder)
+    settings = BundleSettings(**_tuples(config["settings"]))
+    tagger_config = TaggerConfig(**_tuples(config["tagger"]))
+    try:
+        tensors = _restored(load_file(folder / "model.safetensors"))
+    except SafetensorError as error:
+        raise BundleError(f"{folder}/model.safetensors cannot be read: {error}") from error
+    table = None
+    if TABLE in tensors:
+        words = (folder / "augmentation.txt").read_text(encoding="utf-8").split("\n")
+        table = AugmentationTable(words, tensors.pop(TABLE))
+    tagger = Tagger(tagger_config, table.vectors if table else None)
+    missing, unexpected = tagger.load_state_dict(tensors, strict=False)
+    if missing or unexpected:
+        raise BundleError(f"{folder} does not fit its own config.json: missing {missing[:3]}, unexpected {unexpected[:3]}")
+    return Bundle(settings, sha256, tagger.eval(), _tokenizer(folder), table)
+
+
+def read_settings(folder: Path) -> BundleSettings:
+    """Settings alone, checked, without loading weights. Raises BundleError as `load_bundle` does."""
+    try:
+        return BundleSettings(**_tuples(_checked_config(folder)[0]["settings"]))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BundleError(f"--model {folder}: config.json has no readable settings ({error}): copy or make it again") from error
+
+
+def _checked_config(folder: Path) -> tuple[dict[str, Any], str]:
+    path = folder / "config.json"
+    try:
+        raw = path.read_bytes()
+        config = json.loads(raw)
+        version, digests = config["format"], dict(config["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"--model {folder} is not a model bundle (no readable config.json with format and sha256)") from error
+    if version != FORMAT:
+        raise BundleError(f"--model {folder} has bundle format {version!r}, this version reads {FORMAT}: train or convert it again")
+    for name, digest in digests.items():
+        if name.startswith("/") or ".." in Path(name).parts or not (folder / name).is_file():
+            raise BundleError(f"--model {folder} lacks {name!r}: copy the bundle again")
+        if file_sha256(folder / name) != digest:
+            raise BundleError(f"--model {folder}: {name} is not the file that config.json describes (SHA-256 differs): copy it again")
+    unchecked = [str(path.relative_to(folder)) for path in _read_files(folder) if str(path.relative_to(folder)) not in digests]
+    if "model.safetensors" not in digests or unchecked:
+        raise BundleError(f"--model {folder}: config.json gives no SHA-256 for {', '.join(unchecked) or 'model.safetensors'}")
+    return config, hashlib.sha256(raw).hexdigest()
+
+
+def _read_files(folder: Path) -> list[Path]:
+    """Files of a bundle that are read when it is loaded, but for config.json."""
+    return sorted(
+        path for pattern in ("model.safetensors", "augmentation.txt", "tokenizer/*", "backbone/*") for path in folder.glob(pattern)
+    )
+
+
+def _quantised(name: str, tensor: Tensor) -> dict[str, Tensor]:
+    tensor = tensor.detach().float()
+    if tensor.dim() != 2 or tensor.numel() < QUANTISED_FROM_ELEMENTS:
+        return {name: tensor.half().contiguous()}
+    scale = (tensor.abs().amax(1, keepdim=True) / 127).clamp(min=1e-8)
+    return {name: (tensor / scale).round().to(torch.int8), f"{name}:scale": scale}
+
+
+def _restored(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: tensor.float() * stored[f"{name}:scale"] if f"{name}:scale" in stored else tensor.float()
+        for name, tensor in stored.items()
+        if not name.endswith(":scale")
+    }
+
+
+def _tokenizer(folder: Path) -> Any:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    return AutoTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON lists back to the tuples of the dataclasses."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

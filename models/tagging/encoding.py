@@ -1,0 +1,187 @@
+"""Posts to tensors: words to pieces, long posts to overlapping windows, pictures to grids and object slots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.tagging.augmentation import AugmentationTable
+from models.tagging.tagger import GRID_REGIONS, Batch, TaggerConfig
+from models.tagging.words import word_shape
+from models.vision.look import Sight
+
+PIECES_PER_WORD = 32
+"""A word of more pieces keeps its first ones, so that each window holds whole words."""
+
+STEP = 16
+"""Pieces, regions and slots are padded to a multiple of this and to nothing else, so that a post's result does not depend
+on its neighbours: 16 floats are a vector register, and products of matrices round by how they lie on its bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A run of whole words of one post, short enough for the encoder.
+
+    Attributes:
+        post: index of the post among those that were encoded together.
+        pieces, augmentation, shapes: (L,) int64, as in `Batch`.
+        owned: (W,) int64, words of the post that take their emission from this window.
+        first_pieces: (W,) int64, where each of them begins.
+    """
+
+    post: int
+    pieces: np.ndarray
+    augmentation: np.ndarray
+    shapes: np.ndarray
+    owned: np.ndarray
+    first_pieces: np.ndarray
+
+    @property
+    def padded_length(self) -> int:
+        return _padded(len(self.pieces))
+
+
+class Encoder:
+    """Makes windows and batches for one bundle.
+
+    Args:
+        tokenizer: a fast Hugging Face tokenizer.
+        config: of the tagger.
+        table: augmentation vectors, or None.
+        max_pieces: longest window, specials included.
+        max_objects: K, object slots of a picture.
+        max_pictures: pictures of a post that the tagger reads; the first ones.
+        class_map: (classes of the detector,) int64, the tagger's class of each, -1 where it has none.
+        reads_grid: whether the grids at hand are of the network that the tagger was trained with.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        config: TaggerConfig,
+        table: AugmentationTable | None,
+        max_pieces: int,
+        max_objects: int,
+        max_pictures: int,
+        class_map: np.ndarray,
+        reads_grid: bool,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._config = config
+        self._table = table
+        self._max_pieces = max_pieces
+        self._max_objects = max_objects
+        self.max_pictures = max_pictures
+        self._class_map = class_map
+        self._reads_grid = reads_grid and config.grid_width > 0
+
+    @property
+    def unknown_piece(self) -> int:
+        """Id of the piece that stands for what is hidden, or not known."""
+        return self._tokenizer.unk_token_id if self._tokenizer.mask_token_id is None else self._tokenizer.mask_token_id
+
+    @property
+    def special_pieces(self) -> list[int]:
+        """Ids of the pieces that belong to no word."""
+        return [self._tokenizer.cls_token_id, self._tokenizer.sep_token_id, self._tokenizer.pad_token_id]
+
+    def objects_read(self, sight: Sight) -> np.ndarray:
+        """Indices of the objects of a picture that the tagger reads: the best ones whose class it knows."""
+        return np.flatnonzero(self._class_map[sight.labels] >= 0)[: self._max_objects]
+
+    def windows(self, posts: Sequence[Sequence[str]]) -> list[Window]:
+        """Windows of posts given as words; posts without words have none."""
+        with_words = [index for index, words in enumerate(posts) if words]
+        if not with_words:
+            return []
+        encoded = self._tokenizer([list(posts[index]) for index in with_words], is_split_into_words=True, add_special_tokens=False)
+        windows: list[Window] = []
+        for row, index in enumerate(with_words):
+            pieces_of = self._pieces_of_words(encoded["input_ids"][row], encoded.word_ids(row), len(posts[index]))
+            windows += self._windows_of(index, posts[index], pieces_of)
+        return windows
+
+    def _pieces_of_words(self, pieces: list[int], word_ids: list[int | None], words: int) -> list[list[int]]:
+        """Pieces of each word, never none: a word that the tokenizer drops becomes one unknown piece."""
+        split: list[list[int]] = [[] for _ in range(words)]
+        for piece, word in zip(pieces, word_ids, strict=True):
+            if word is not None:
+                split[word].append(piece)
+        return [word[:PIECES_PER_WORD] or [self._tokenizer.unk_token_id] for word in split]
+
+    def _windows_of(self, post: int, words: Sequence[str], pieces_of: list[list[int]]) -> list[Window]:
+        counts = np.array([len(pieces) for pieces in pieces_of])
+        rows = np.array([self._table.row(word) if self._table else 0 for word in words])
+        shapes = np.array([word_shape(word) for word in words])
+        windows = []
+        for start, stop, owned_from, owned_to in _cuts(counts, self._max_pieces - 2):
+            if owned_from == owned_to:  # its neighbours show more around each of its words
+                continue
+            body = [piece for pieces in pieces_of[start:stop] for piece in pieces]
+            ids = np.array([self._tokenizer.cls_token_id, *body, self._tokenizer.sep_token_id])
+            firsts = 1 + np.cumsum(counts[start:stop]) - counts[start:stop]
+            augmentation, shape = np.zeros_like(ids), np.zeros_like(ids)
+            augmentation[firsts], shape[firsts] = rows[start:stop], shapes[start:stop]
+            owned = np.arange(owned_from, owned_to)
+            windows.append(Window(post, ids, augmentation, shape, owned, firsts[owned - start]))
+        return windows
+
+    def batch(self, windows: Sequence[Window], sights: Sequence[Sequence[Sight]]) -> Batch:
+        """Pad windows and what is seen in their posts' pictures, `sights[i]` for `windows[i]`, to one batch."""
+        length = max(window.padded_length for window in windows)
+        pictures = max(min(len(seen), self.max_pictures) for seen in sights)
+        shape = (len(windows), length)
+        pieces = np.full(shape, self._tokenizer.pad_token_id)
+        mask, augmentation, shapes = np.zeros(shape, bool), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        regions = _padded(pictures * GRID_REGIONS) if self._reads_grid else 0
+        grid = np.zeros((len(windows), regions, self._config.grid_width), np.float32)
+        grid_mask = np.zeros(grid.shape[:2], bool)
+        objects = np.zeros((len(windows), _padded(pictures * self._max_objects)), np.int64)
+        for i, (window, seen) in enumerate(zip(windows, sights, strict=True)):
+            n = len(window.pieces)
+            pieces[i, :n], mask[i, :n] = window.pieces, True
+            augmentation[i, :n], shapes[i, :n] = window.augmentation, window.shapes
+            for j, sight in enumerate(seen[: self.max_pictures]):
+                if self._reads_grid and sight.grid is not None:
+                    of_picture = slice(j * GRID_REGIONS, (j + 1) * GRID_REGIONS)
+                    grid[i, of_picture], grid_mask[i, of_picture] = sight.grid, True
+                labels = self._class_map[sight.labels[self.objects_read(sight)]]
+                objects[i, j * self._max_objects : j * self._max_objects + len(labels)] = labels + 1
+        return Batch(*(torch.from_numpy(x) for x in (pieces, mask, augmentation, shapes, grid, grid_mask, objects)))
+
+
+def word_index(windows: Sequence[Window]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the owned words of each window begin, (W_B, W) int64 padded with 0, and which of these are words, bool."""
+    lengths = torch.tensor([len(window.owned) for window in windows])
+    index = torch.zeros(len(windows), int(lengths.max()), dtype=torch.int64)
+    for row, window in enumerate(windows):
+        index[row, : len(window.owned)] = torch.from_numpy(window.first_pieces)
+    return index, torch.arange(index.shape[1]) < lengths[:, None]
+
+
+def _padded(length: int) -> int:
+    return -(-length // STEP) * STEP
+
+
+def _cuts(counts: np.ndarray, budget: int) -> list[tuple[int, int, int, int]]:
+    """Windows of at most `budget` pieces as (start, stop, owned from, owned to), in words.
+
+    Neighbours overlap by about a quarter, and each word is owned once, by the window that shows more around it.
+    """
+    ends = np.cumsum(counts)
+    spans = []
+    start = 0
+    while True:
+        before = ends[start] - counts[start]
+        stop = int(np.searchsorted(ends, before + budget, side="right"))
+        spans.append((start, stop))
+        if stop == len(counts):
+            break
+        start = max(start + 1, int(np.searchsorted(ends, ends[stop - 1] - budget // 4, side="right")))
+    borders = [0, *((left[1] + right[0]) // 2 for left, right in pairwise(spans)), len(counts)]
+    return [(start, stop, borders[i], borders[i + 1]) for i, (start, stop) in enumerate(spans)]

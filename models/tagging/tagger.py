@@ -1,0 +1,191 @@
+"""The whole model of MGCMT: augmented encoder, two granularities, gates, CRF. Equations in docs and in `fusion`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel
+from transformers.models.auto.configuration_auto import AutoConfig
+
+from models.tagging.crf import CRF
+from models.tagging.fusion import AttentionLayer, Granularity
+from models.tagging.labels import TYPES, tags_of
+from models.tagging.words import SHAPES
+
+OBJECT_CLASSES = 80
+"""COCO classes; object id 0 is the empty slot, so class c is embedded as c + 1."""
+
+GRID_REGIONS = 49
+"""7 x 7 cells of a picture."""
+
+
+@dataclass(frozen=True)
+class TaggerConfig:
+    """Sizes and ablations of the model.
+
+    Attributes:
+        encoder: a Hugging Face text encoder's configuration, as `config.to_dict()` gives it.
+        types: entity types, in the order of the tags.
+        augmentation: `none`, `sum` (S = encoder + W_a a) or `gate` (a learned gate on W_a a).
+        augmentation_width: A, width of the augmentation vectors.
+        casing: whether the shape of a word (capitals, digits, signs) is embedded and added to S.
+        grid_width: channels of the picture grid; 0 leaves the granularity out.
+        objects: whether detected objects are read.
+        fusion_width: width of the cross-modal part; 0 means the encoder's own, as in the paper.
+        auxiliary: whether training adds the span task (B, I, O) of the paper.
+        dropout: of encoder output and attention layers.
+    """
+
+    encoder: dict[str, Any]
+    types: tuple[str, ...] = TYPES
+    augmentation: str = "sum"
+    augmentation_width: int = 200
+    casing: bool = False
+    grid_width: int = 0
+    objects: bool = True
+    fusion_width: int = 0
+    auxiliary: bool = True
+    dropout: float = 0.1
+
+
+class Batch(NamedTuple):
+    """Windows of posts, ready for the model. L pieces, R regions, S object slots; R and S may end in padding.
+
+    Attributes:
+        pieces: (B, L) int64, piece ids of the encoder's tokenizer, specials included.
+        mask: (B, L) bool, true on pieces.
+        augmentation: (B, L) int64, row of the augmentation table; 0 (the zero vector) where no word begins or none is known.
+        shapes: (B, L) int64, `word_shape` of the word that begins here, else 0.
+        grid: (B, R, C) features of each post's pictures, 49 rows a picture.
+        grid_mask: (B, R) bool.
+        objects: (B, S) int64, COCO class + 1, 0 for an empty slot; K slots a picture.
+    """
+
+    pieces: Tensor
+    mask: Tensor
+    augmentation: Tensor
+    shapes: Tensor
+    grid: Tensor
+    grid_mask: Tensor
+    objects: Tensor
+
+
+class Reading(NamedTuple):
+    """What the model says of a batch.
+
+    Attributes:
+        emissions: (B, L, tags).
+        auxiliary: (B, L, 3) emissions of the span task, or None.
+        grid_used: (B, L, R) attention and gate weight of each region in each piece; sums to 1 or is 0.
+        objects_used: (B, L, S) the same for objects.
+    """
+
+    emissions: Tensor
+    auxiliary: Tensor | None
+    grid_used: Tensor
+    objects_used: Tensor
+
+
+class Tagger(nn.Module):
+    """Emissions over tags for each piece; only those at the first piece of a word count.
+
+    Args:
+        config: sizes and ablations.
+        table: (V + 1, A) augmentation vectors, row 0 zero, or None where `config.augmentation` is `none`.
+    """
+
+    table: Tensor
+
+    def __init__(self, config: TaggerConfig, table: Tensor | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = AutoModel.from_config(_encoder_config(config), dtype=torch.float32, **_without_pooler(config))
+        width = self.encoder.config.hidden_size
+        narrow = config.fusion_width or width
+        tags = len(tags_of(config.types))
+        self.dropout = nn.Dropout(config.dropout)
+        if config.augmentation != "none":
+            if table is None:
+                raise ValueError(f"augmentation {config.augmentation!r} needs a table of vectors")
+            self.register_buffer("table", table, persistent=False)
+            self.augment = nn.Linear(config.augmentation_width, width)
+            if config.augmentation == "gate":
+                self.augment_gate = nn.Linear(2 * width, width)
+        if config.casing:
+            self.shape_embedding = nn.Embedding(SHAPES, width, padding_idx=0)
+            nn.init.zeros_(self.shape_embedding.weight)
+        self.encode_text = AttentionLayer(width, config.dropout)
+        self.narrow = nn.Linear(width, narrow) if narrow != width else nn.Identity()
+        if config.auxiliary:
+            self.encode_auxiliary = AttentionLayer(width, config.dropout)
+            self.auxiliary_emissions = nn.Linear(width, 3)
+            self.auxiliary_crf = CRF(3)
+        if config.grid_width:
+            self.project_direct = nn.Linear(config.grid_width, narrow)
+            self.project_talked = nn.Linear(config.grid_width, narrow)
+            self.grid = Granularity(narrow, config.dropout)
+        if config.objects:
+            self.object_embedding = nn.Embedding(OBJECT_CLASSES + 1, narrow, padding_idx=0)
+            self.objects = Granularity(narrow, config.dropout)
+        if config.grid_width or config.objects:
+            self.fuse_dropout = nn.Dropout(0.5)
+            self.fuse = nn.Linear(2 * narrow, narrow)
+        self.combine = nn.Linear(width + narrow, width)
+        self.emissions = nn.Linear(width, tags)
+        self.crf = CRF(tags)
+
+    def forward(self, batch: Batch) -> Reading:
+        """Emissions and the weights behind them, see `Reading`."""
+        S = self._augmented(batch)
+        auxiliary = None
+        if self.config.auxiliary and self.training:
+            A, _ = self.encode_auxiliary(S, S, batch.mask)
+            auxiliary = self.auxiliary_emissions(A)
+        M, _ = self.encode_text(S, S, batch.mask)
+        F, grid_used, objects_used = self._fused(self.narrow(M), batch)
+        return Reading(self.emissions(self.combine(torch.cat([M, F], dim=2))), auxiliary, grid_used, objects_used)
+
+    def _augmented(self, batch: Batch) -> Tensor:
+        """S = dropout(TextEncoder(tokens) + W_a a): (B, L, D)."""
+        encoded = self.encoder(input_ids=batch.pieces, attention_mask=batch.mask.long()).last_hidden_state
+        if self.config.augmentation != "none":
+            known = (batch.augmentation > 0)[..., None]
+            added = self.augment(self.table[batch.augmentation].to(encoded.dtype)) * known
+            if self.config.augmentation == "gate":
+                added = added * torch.sigmoid(self.augment_gate(torch.cat([encoded, added], dim=2)))
+            encoded = encoded + added
+        if self.config.casing:
+            encoded = encoded + self.shape_embedding(batch.shapes)
+        return self.dropout(encoded)
+
+    def _fused(self, M: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """F = ReLU(Linear([F1; F2])): (B, L, narrow), exactly 0 for a post with nothing to look at; weights used."""
+        F1, F2 = torch.zeros_like(M), torch.zeros_like(M)
+        grid_used = M.new_zeros(*M.shape[:2], batch.grid.shape[1])
+        objects_used = M.new_zeros(*M.shape[:2], batch.objects.shape[1])
+        object_mask = batch.objects > 0
+        seen = torch.zeros_like(batch.mask[:, 0])
+        if self.config.grid_width and batch.grid.shape[1]:
+            V = batch.grid.to(M.dtype)
+            F1, grid_used = self.grid(M, batch.mask, self.project_direct(V), self.project_talked(V), batch.grid_mask)
+            seen = seen | batch.grid_mask.any(1)
+        if self.config.objects and batch.objects.shape[1]:
+            slots = self.object_embedding(batch.objects)
+            F2, objects_used = self.objects(M, batch.mask, slots, slots, object_mask)
+            seen = seen | object_mask.any(1)
+        if not (self.config.grid_width or self.config.objects):
+            return F1, grid_used, objects_used
+        F = torch.relu(self.fuse(self.fuse_dropout(torch.cat([F1, F2], dim=2))))
+        return F.masked_fill(~seen[:, None, None], 0), grid_used, objects_used
+
+
+def _encoder_config(config: TaggerConfig) -> Any:
+    return AutoConfig.for_model(**config.encoder)
+
+
+def _without_pooler(config: TaggerConfig) -> dict[str, bool]:
+    """BERT's pooler is never read here; other encoders have none to leave out."""
+    return {"add_pooling_layer": False} if config.encoder["model_type"] in ("bert", "roberta", "xlm-roberta") else {}

@@ -1,0 +1,150 @@
+"""The shipped bundle at work: a post's result is its own, offsets are exact, evidence is what was used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.pretrained import PRETRAINED
+from models.tagging.annotate import CRF_WORDS, Annotator, Entity, Seen
+from models.tagging.bundle import load_bundle
+from models.vision.look import Sight
+
+SHIPPED = PRETRAINED / "default"
+NAMES = load_bundle(SHIPPED).settings.object_names
+
+TEXTS = [
+    "Barack Obama visits Nairobi and meets students at the University of Nairobi",
+    "",
+    "good morning",
+    "👩‍👩‍👧‍👦 with Zoe\u0308 Kravitz in Paris 🇫🇷",
+    "שלום מתל אביב עם Madonna",
+    "zero\u200bwidth Madrid\u200b",
+    "LeBron James and the Lakers in Boston " * 40,
+    "\u200b",
+    "Taylor Swift at Wembley",
+]
+
+
+@cache
+def annotator(batch_size: int = 32) -> Annotator:
+    torch.set_num_threads(1)
+    bundle = load_bundle(SHIPPED)
+    return Annotator(bundle, NAMES, bundle.settings.grid, batch_size=batch_size)
+
+
+def sight(seed: int, objects: int = 3) -> Sight:
+    chance = np.random.default_rng(seed)
+    width = annotator().bundle.tagger.config.grid_width
+    return Sight(
+        640,
+        480,
+        labels=chance.integers(0, len(NAMES), objects),
+        scores=np.sort(chance.random(objects).astype(np.float32))[::-1],
+        boxes=chance.random((objects, 4)).astype(np.float32) * 400,
+        grid=chance.random((49, width)).astype(np.float16),
+    )
+
+
+def posts() -> list[tuple[str, list[Seen]]]:
+    return [(text, [Seen(f"{i}-{j}.jpg", sight(10 * i + j, objects=3 * j)) for j in range(i % 4)]) for i, text in enumerate(TEXTS)]
+
+
+@pytest.mark.parametrize("batch_size", [2, 7, 32])
+def test_a_post_does_not_depend_on_its_batch(batch_size: int) -> None:
+    alone = [annotator(1).annotate([post])[0] for post in posts()]
+    assert annotator(batch_size).annotate(posts()) == alone
+    assert annotator(batch_size).annotate(posts()[::-1]) == alone[::-1]
+
+
+def test_finds_what_anybody_would() -> None:
+    (entities,) = annotator().annotate([("Taylor Swift sings in London", [])])
+    assert [(e.text, e.type) for e in entities] == [("Taylor Swift", "PER"), ("London", "LOC")]
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.text(max_size=200), max_size=4))
+def test_offsets_are_exact_for_any_text(texts: list[str]) -> None:
+    for text, entities in zip(texts, annotator().annotate([(text, []) for text in texts]), strict=True):
+        assert all(text[e.start : e.end] == e.text and e.text for e in entities)
+        assert all(a.end <= b.start for a, b in pairwise(entities))
+        assert all(0 < e.score <= 1 and e.evidence == () for e in entities)
+
+
+def test_every_part_of_a_long_post_is_read() -> None:
+    text = "Barack Obama met Angela Merkel in Berlin . " * 300
+    (entities,) = annotator().annotate([(text, [])])
+    starts = {e.start for e in entities if e.text == "Berlin"}
+    assert len(starts) >= 290
+    assert max(starts) > len(text) - 20
+
+
+@pytest.mark.parametrize("text", ["a" * 50_000, "\u0301" * 5000, "😀", "\x00\x01", "x " * 20_000])
+def test_strange_texts_cost_nothing_but_time(text: str) -> None:
+    annotator().annotate([(text, [])])
+
+
+def evidence_by(entities: list[Entity], keep: Callable[[Entity], bool]) -> list[tuple[float, float]]:
+    """Sums of the weights of whole pictures, and of objects, of each entity that is kept."""
+    return [
+        (sum(e.weight for e in entity.evidence if e.object is None), sum(e.weight for e in entity.evidence if e.object))
+        for entity in filter(keep, entities)
+    ]
+
+
+def test_evidence_sums_to_one_for_each_granularity() -> None:
+    seen = [Seen("a.jpg", sight(1)), Seen("b.jpg", sight(2))]
+    (entities,) = annotator().annotate([("Taylor Swift sings in London", seen)])
+    assert entities
+    for grids, objects in evidence_by(entities, lambda _: True):
+        assert grids == pytest.approx(1, abs=1e-4)
+        assert objects == pytest.approx(1, abs=1e-4)
+    assert {e.image for e in entities[0].evidence} == {"a.jpg", "b.jpg"}
+    assert all(NAMES[sight(1).labels[0]] in {e.object for e in entity.evidence} for entity in entities)
+
+
+def test_pictures_change_the_scores_and_their_absence_is_not_a_picture() -> None:
+    text = "Jordan at the Garden"
+    without, with_one, empty = (
+        annotator().annotate([(text, seen)])[0] for seen in ([], [Seen("a.jpg", sight(1))], [Seen("a.jpg", sight(1, 0))])
+    )
+    assert [e.score for e in without] != [e.score for e in with_one]
+    assert all(e.object is None for entity in empty for e in entity.evidence)
+
+
+def test_another_detector_s_classes_are_matched_by_name_and_its_grid_is_not_read() -> None:
+    bundle = load_bundle(SHIPPED)
+    other = Annotator(bundle, ("unicorn", *reversed(NAMES)), "another-network")
+    mine = sight(1)
+    theirs = Sight(mine.width, mine.height, len(NAMES) - mine.labels, mine.scores, mine.boxes, None)
+    seen = [Seen("a.jpg", Sight(mine.width, mine.height, mine.labels, mine.scores, mine.boxes, None))]
+    text = "Taylor Swift sings in London"
+    assert other.annotate([(text, [Seen("a.jpg", theirs)])]) == annotator().annotate([(text, seen)])
+
+
+def test_a_long_post_does_not_make_its_neighbours_long() -> None:
+    posts = [("Anna in Paris", []), ("Bob in Rome", [])] * 20 + [("a " * 2000, [])]
+    asked: list[tuple[int, int]] = []
+    crf = annotator().bundle.tagger.crf
+    decode = crf.decode
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crf, "decode", lambda emissions, mask: asked.append(tuple(mask.shape)) or decode(emissions, mask))
+        found = annotator().annotate(posts)
+    assert [[entity.text for entity in entities] for entities in found[:2]] == [["Anna", "Paris"], ["Bob", "Rome"]]
+    assert sum(rows for rows, _ in asked) == len(posts)
+    assert all(rows * words <= CRF_WORDS for rows, words in asked)
+
+
+def test_half_precision_says_nearly_the_same() -> None:
+    bundle = load_bundle(SHIPPED)
+    halves = Annotator(bundle, NAMES, bundle.settings.grid, dtype=torch.bfloat16).marginals(posts())
+    moved = [np.abs(half - whole).max(1) for half, whole in zip(halves, annotator().marginals(posts()), strict=True)]
+    assert 0 < np.concatenate(moved).max() < 0.1
+    assert np.concatenate(moved).mean() < 0.01

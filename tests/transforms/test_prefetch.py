@@ -1,0 +1,73 @@
+"""Decoding ahead: order, failures, and pictures that never end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archive.images import Member
+from archive.images.decode import Limits
+from transforms.prefetch import Decoder, Unusable
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fifty pictures of one byte, their number."""
+    path = tmp_path_factory.mktemp("shard") / "a.bin"
+    path.write_bytes(bytes(range(50)))
+    return path
+
+
+def members(shard: Path, numbers: list[int]) -> list[Member]:
+    return [Member(str(shard), number, 1, "stored") for number in numbers]
+
+
+class Preparation:
+    """Stands for a decoder: some bytes make it fail, some make it hang until the test is over."""
+
+    def __init__(self, fails: set[int], hangs: set[int]) -> None:
+        self.fails, self.hangs, self.over = fails, hangs, threading.Event()
+
+    def __call__(self, data: bytes, limits: Limits) -> int:
+        if data[0] in self.hangs:
+            self.over.wait(60)
+        if data[0] in self.fails:
+            raise MemoryError
+        return data[0]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.sets(st.integers(0, 49)), st.sets(st.integers(0, 49)), st.sets(st.integers(0, 49), max_size=2), st.integers(1, 40))
+def test_each_picture_has_its_own_outcome_in_order(shard: Path, wanted: set[int], fails: set[int], hangs: set[int], ahead: int) -> None:
+    hangs = {sorted(wanted)[n % len(wanted)] for n in hangs} if wanted else set()
+    prepare = Preparation(fails, hangs)
+    decoder = Decoder(prepare, Limits(decode_timeout_s=0.2))  # type: ignore[arg-type]
+    try:
+        found = [(member.offset, outcome) for member, outcome in decoder.ahead(members(shard, sorted(wanted)), ahead)]
+    finally:
+        prepare.over.set()
+    slow, failed = Unusable("corrupt", "too_slow"), Unusable("corrupt", "decoder_failed")
+    assert found == [(n, slow if n in hangs else failed if n in fails else n) for n in sorted(wanted)]
+
+
+def test_a_shard_that_is_gone_costs_its_pictures_alone(shard: Path) -> None:
+    lost = Member(str(shard) + "-gone", 0, 1, "stored")
+    found = dict(Decoder(Preparation(set(), set()), Limits()).ahead([*members(shard, [1, 2]), lost], 8))  # type: ignore[arg-type]
+    assert [found[member] for member in members(shard, [1, 2])] == [1, 2]
+    assert found[lost] == Unusable("missing", "unreadable_shard")
+
+
+def test_time_in_line_is_not_time_in_the_decoder(shard: Path) -> None:
+    """Many pictures that are each quick enough are all decoded, however long they take together."""
+
+    def slowly(data: bytes, limits: Limits) -> int:
+        time.sleep(0.05)
+        return data[0]
+
+    found = list(Decoder(slowly, Limits(decode_timeout_s=0.5)).ahead(members(shard, list(range(50))), 50))  # type: ignore[arg-type]
+    assert [outcome for _, outcome in found] == list(range(50))
