@@ -9,14 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from typing import Any, BinaryIO
 
 from archive.stores import open_file
 from pipeline.output import names_in
+from transforms.writers import WRITER
+from transforms.writers.writer import Folder, UnreadableError
 
 COSTS_A_ROW = ("post", "tag")
 
@@ -44,7 +42,7 @@ class Account:
         rejects: the same by stage and reason.
         rows: of each slice, by its name.
         sources: per posts file its `lines`, `rows`, `rejects` (those that cost a row) and `blanks`.
-        files: SHA-256 of every Parquet file, by its path in the folder.
+        files: SHA-256 of every file, by its path in the folder.
         problems: sentences about what does not add up.
         whole: lines of the posts files that are wholly accounted for.
     """
@@ -68,8 +66,8 @@ class Account:
         self.files[name] = hashlib.file_digest(raw, "sha256").hexdigest()
         try:
             yield
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            self.problems.append(f"{name} is no file that a run wrote: {' '.join(str(error).split())[:200]}")
+        except UnreadableError as error:
+            self.problems.append(f"{name} is not a file of a run: {error}")
 
     def as_counts(self) -> dict[str, Any]:
         """For `run.json`."""
@@ -93,24 +91,19 @@ def account(output: str, lines_of: dict[str, int]) -> Account:
     told = Account()
     costs: Counter[str] = Counter()  # lines of each slice that its rejects account for
     sources: dict[str, _Source] = defaultdict(_Source)
-    for name, raw in parquet_files(output, "rejects"):
-        with told.reading(name, raw):
-            for batch in pq.ParquetFile(raw).iter_batches(columns=["stage", "reason"]):
-                for stage, reason in zip(batch["stage"].to_pylist(), batch["reason"].to_pylist(), strict=True):
-                    told.rejects[stage][reason] += 1
-                    costs[posixpath.basename(name)] += stage in COSTS_A_ROW
-    for name, raw in parquet_files(output, "annotations"):
-        with told.reading(name, raw):
-            file = pq.ParquetFile(raw)
-            for batch in file.iter_batches(columns=["entities", "images"]):
-                told.entities.update(pc.struct_field(batch["entities"].flatten(), "type").to_pylist())
-                told.images.update(pc.struct_field(batch["images"].flatten(), "status").to_pylist())
-            about = file.schema_arrow.metadata or {}
-            if file.metadata.num_rows or b"postner.source" in about:  # else it is there to make an empty folder a dataset
-                first, lines, blanks = (int(about[b"postner." + key]) for key in (b"first_line", b"lines", b"blanks"))
-                told.rows[posixpath.basename(name).removesuffix(".parquet")] = file.metadata.num_rows
-                piece = (first, lines, file.metadata.num_rows, blanks, costs.pop(posixpath.basename(name), 0), name)
-                sources[about[b"postner.source"].decode("utf-8", "surrogateescape")].slices.append(piece)
+    for name, file in output_files(output, "rejects"):
+        with told.reading(name, file):
+            for stage, reason in WRITER.reject_reasons(file):
+                told.rejects[stage][reason] += 1
+                costs[posixpath.basename(name)] += stage in COSTS_A_ROW
+    for name, file in output_files(output, "annotations"):
+        with told.reading(name, file):
+            if counts := WRITER.counts(file):
+                told.entities.update(counts.entities)
+                told.images.update(counts.images)
+                told.rows[posixpath.basename(name).removesuffix(WRITER.suffix)] = counts.rows
+                facts, rejects = counts.facts, costs.pop(posixpath.basename(name), 0)
+                sources[facts.source].slices.append((facts.first_line, facts.lines, counts.rows, facts.blanks, rejects, name))
     told.problems += [f"rejects/{name} belongs to no slice of annotations" for name, lines in costs.items() if lines]
     told.sources = {name: sources[name].counts() for name in sorted(lines_of.keys() | sources.keys())}
     for name in told.sources:
@@ -121,10 +114,10 @@ def account(output: str, lines_of: dict[str, int]) -> Account:
     return told
 
 
-def parquet_files(output: str, folder: str) -> Iterator[tuple[str, Any]]:
-    """The Parquet files of one folder of an output, open, under their paths in the output."""
+def output_files(output: str, folder: Folder) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield the files of one folder of an output, open, under their paths in the output."""
     for name in names_in(f"{output}/{folder}"):
-        if name.endswith(".parquet"):
+        if name.endswith(WRITER.suffix):
             with open_file(f"{output}/{folder}/{name}") as file:
                 yield f"{folder}/{name}", file
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import IO, Any
 
 from archive.stores import resolve
 from pipeline import record
-from pipeline.account import account, parquet_files
+from pipeline.account import account, output_files
 from pipeline.inputs import count_lines, look_at
-from transforms import schema
+from pipeline.output import FOLDERS
+from transforms.writers import WRITER
+from transforms.writers.writer import Folder, UnreadableError
 
 
 def inspect(output: str) -> list[str]:
@@ -24,13 +23,13 @@ def inspect(output: str) -> list[str]:
     told, summary = record.load(output)
     problems = [] if summary["state"] == "done" else [f"the run has not ended: repeat its command with --resume {output}"]
     lines_of = {}
-    for name, file in told.posts.items():
+    for name, posts in told.posts.items():
         filesystem, path = resolve(name)
         if not filesystem.exists(path):
-            lines_of[name] = file.lines or 0
-        elif not file.is_same(look_at(name, True)):
+            lines_of[name] = posts.lines or 0
+        elif not posts.is_same(look_at(name, True)):
             problems.append(f"{name} was changed since it was read")
-            lines_of[name] = file.lines or 0
+            lines_of[name] = posts.lines or 0
         else:
             lines_of[name] = count_lines(name, told.settings["max_line_bytes"])
     counted = account(output, lines_of)
@@ -38,27 +37,19 @@ def inspect(output: str) -> list[str]:
     for name in sorted(counted.files.keys() | summary.get("files", {}).keys()):
         if counted.files.get(name) != summary.get("files", {}).get(name):
             problems.append(f"{name}: SHA-256 is {counted.files.get(name)}, run.json says {summary.get('files', {}).get(name)}")
-    for folder, rows in (("annotations", schema.ANNOTATIONS), ("rejects", schema.REJECTS)):
-        for name, raw in parquet_files(output, folder):
+    for folder in FOLDERS:
+        for name, file in output_files(output, folder):
             try:
-                problems += _wrong_rows(name, raw, rows, told.settings["model"])
-            except (pa.ArrowException, OSError) as error:
-                problems.append(f"{name} cannot be read: {' '.join(str(error).split())[:200]}")
+                problems += _wrong_rows(name, file, folder, told.settings["model"])
+            except UnreadableError as error:
+                problems.append(f"{name} cannot be read: {error}")
     return problems
 
 
-def _wrong_rows(name: str, raw: Any, rows: Any, model: str) -> Iterator[str]:
-    file = pq.ParquetFile(raw)
-    version = (file.schema_arrow.metadata or {}).get(b"postner.schema_version")
-    if not file.schema_arrow.equals(rows) or version != schema.VERSION.encode():
-        yield f"{name}: the schema is not that of version {schema.VERSION}"
-        return
-    if rows is not schema.ANNOTATIONS:
-        return
-    for batch in file.iter_batches():
-        for row in batch.to_pylist():
-            if wrong := wrong_with(row, model):
-                yield f"{name}: line {row['line']} of {row['source']}: {wrong}"
+def _wrong_rows(name: str, file: IO[bytes], folder: Folder, model: str) -> Iterator[str]:
+    for row in WRITER.rows(folder, file):
+        if folder == "annotations" and (wrong := wrong_with(row, model)):
+            yield f"{name}: line {row['line']} of {row['source']}: {wrong}"
 
 
 def wrong_with(row: dict[str, Any], model: str) -> str | None:

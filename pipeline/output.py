@@ -8,10 +8,11 @@ import tempfile
 from archive.stores import resolve
 from pipeline.options import RunOptions, UsageError
 from pipeline.record import FILE, Record, load
-from transforms import schema
-from transforms.write import PARTIAL, whole_file, write_whole
+from transforms.writers import WRITER
+from transforms.writers.whole_file import PARTIAL, whole_file
+from transforms.writers.writer import Folder
 
-FOLDERS = {"annotations": schema.ANNOTATIONS, "rejects": schema.REJECTS}
+FOLDERS: tuple[Folder, ...] = ("annotations", "rejects")
 LOG = "error.log"
 OURS = {*FOLDERS, FILE, LOG}
 
@@ -56,7 +57,7 @@ def names_in(folder: str) -> list[str]:
 
 def done_slices(output: str) -> frozenset[str]:
     """Names of the slices whose output is there."""
-    return frozenset(name.removesuffix(".parquet") for name in names_in(f"{output}/annotations") if name.endswith(".parquet"))
+    return frozenset(name.removesuffix(WRITER.suffix) for name in names_in(f"{output}/annotations") if name.endswith(WRITER.suffix))
 
 
 def _remove_leftovers(output: str) -> None:
@@ -77,7 +78,7 @@ def _empty(output: str, found: list[str], options: RunOptions) -> None:
     strangers = [name for name in found if name not in OURS and not name.endswith(PARTIAL)]
     for folder in FOLDERS:
         inside = names_in(f"{output}/{folder}") if folder in found else []
-        strangers += [f"{folder}/{name}" for name in inside if FILE not in found or not name.endswith((".parquet", PARTIAL))]
+        strangers += [f"{folder}/{name}" for name in inside if FILE not in found or not name.endswith((WRITER.suffix, PARTIAL))]
     if strangers:
         raise UsageError(f"--output {output} holds {strangers[0]!r}, which no run wrote: --overwrite only replaces output of earlier runs")
     for name in sorted(found, key=lambda name: name == FILE):  # run.json last: as long as it is there, the rest can be resumed
@@ -87,9 +88,9 @@ def _empty(output: str, found: list[str], options: RunOptions) -> None:
 
 def complete(output: str) -> None:
     """Make both folders readable datasets also where nothing was written to them."""
-    for folder, rows in FOLDERS.items():
-        if not any(name.endswith(".parquet") for name in names_in(f"{output}/{folder}")):
-            write_whole([], rows, f"{output}/{folder}/empty.parquet")
+    for folder in FOLDERS:
+        if not any(name.endswith(WRITER.suffix) for name in names_in(f"{output}/{folder}")):
+            WRITER.write(folder, [], f"{output}/{folder}/empty{WRITER.suffix}")
 
 
 def keep_log(output: str, text: str) -> str:

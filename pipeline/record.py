@@ -10,8 +10,8 @@ from archive.stores import open_file
 from pipeline.checks import Checked
 from pipeline.inputs import InputFile, look_at
 from pipeline.options import RunOptions, UsageError
-from transforms import schema
-from transforms.write import whole_file
+from transforms.writers import WRITER
+from transforms.writers.whole_file import whole_file
 
 FILE = "run.json"
 ROW_OPTIONS = ("max_line_bytes", "max_image_bytes", "max_image_pixels", "decode_timeout_s")
@@ -53,7 +53,7 @@ def begin(options: RunOptions, checked: Checked, before: Record | None) -> Recor
         UsageError: `before` was made with another model, detector, option, or with other content of an input file.
     """
     settings = {
-        "schema_version": schema.VERSION,
+        "schema_version": WRITER.version,
         "model": checked.model,
         "detector": checked.detector,
         **{name: getattr(options, name) for name in ROW_OPTIONS},

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.account import Account
 from pipeline.checks import Checked
 from pipeline.options import RunOptions
-from transforms import schema
+from transforms.writers import WRITER
 
 STAGES = ("fetch", "decode", "detect", "tag", "write")
 LIBRARIES = ("apache-beam", "torch", "transformers", "pyarrow", "pillow")
@@ -57,7 +57,7 @@ def about(options: RunOptions, checked: Checked, started: float) -> dict[str, An
     """What `run.json` says from the first moment on."""
     return {
         "state": "running",
-        "schema_version": schema.VERSION,
+        "schema_version": WRITER.version,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "model": checked.model,
         "detector": checked.detector,

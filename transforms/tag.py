@@ -16,7 +16,7 @@ from transforms.look import LookedSlice, Picture
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedSlice:
-    """A slice with the rows of `transforms.schema.ANNOTATIONS` that its posts became, in the order of its lines."""
+    """A slice with the rows of `transforms.writers.schema.ANNOTATIONS` that its posts became, in the order of its lines."""
 
     slice: Slice
     rows: list[dict[str, Any]]
