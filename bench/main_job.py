@@ -31,7 +31,7 @@ import torch
 from archive.images.decode import Limits
 from archive.posts.records import Slice
 from models.inference.devices import usable_cores
-from models.inference.pool import Passes
+from models.inference.pool import InferencePool
 from models.loading import ModelOptions, load_annotator, load_looker
 from models.vision.look import Prepared
 
@@ -83,7 +83,7 @@ def limit(posts: Path, images: str, options: ModelOptions) -> float:
     posts_of = [[(post.text, [Seen(k, sights[k]) for k in post.images if k in sights]) for post in piece.posts] for piece, sights in seen]
     prepared_texts = [batch for of_slice in posts_of for batch in annotator.batches(of_slice)]
     here = options.here()
-    passes = Passes(torch.device(here.device), here.threads)
+    passes = InferencePool(torch.device(here.device), here.threads)
     start = time.perf_counter()
     passes.run(lambda some: [annotator.bundle.tagger(batch) for batch in some], prepared_texts)
     return spent + time.perf_counter() - start

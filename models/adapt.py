@@ -61,8 +61,8 @@ def _adapt(options: argparse.Namespace, argv: list[str]) -> None:
     texts = sample_texts(options.posts, options.texts + options.held_out, options.seed)
     hashes = {str(path): file_sha256(path) for path in options.posts}
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
-    pieces = tokenise(texts, tokenizer, options.max_pieces)
-    training, held_out = pieces[options.held_out :], pieces[: options.held_out]
+    subwords = tokenise(texts, tokenizer, options.max_pieces)
+    training, held_out = subwords[options.held_out :], subwords[: options.held_out]
     batches = _batches(training, options.batch_size, options.seed)
     before = held_out_loss(model, held_out, tokenizer, options.batch_size)
     _train(model, batches, tokenizer, options, checkpoint)
@@ -87,7 +87,7 @@ def load_encoder(encoder: str, max_pieces: int) -> tuple[PreTrainedModel, PreTra
     """Masked-language model in float32 and its tokenizer.
 
     Raises:
-        ValueError: there is no such encoder, it cannot be trained in this way, or it reads fewer pieces than `max_pieces`.
+        ValueError: there is no such encoder, it cannot be trained in this way, or it reads fewer subwords than `max_pieces`.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(encoder, add_prefix_space=True)
@@ -96,7 +96,7 @@ def load_encoder(encoder: str, max_pieces: int) -> tuple[PreTrainedModel, PreTra
         reason = str(error).partition("\n")[0]
         raise ValueError(f"--encoder {encoder} cannot be loaded for masked-language training: {reason}") from error
     if tokenizer.mask_token_id is None or tokenizer.pad_token_id is None:
-        raise ValueError(f"--encoder {encoder}: its tokenizer has no mask or no padding piece: give an encoder of BERT's kind")
+        raise ValueError(f"--encoder {encoder}: its tokenizer has no mask or no padding subword: give an encoder of BERT's kind")
     longest = min(getattr(model.config, "max_position_embeddings", math.inf), tokenizer.model_max_length)
     if not 3 <= max_pieces <= longest:
         raise ValueError(f"--max_pieces {max_pieces}: {encoder} reads from 3 to {longest}")
@@ -137,7 +137,7 @@ def _train(
 
 @torch.inference_mode()
 def held_out_loss(model: PreTrainedModel, texts: Sequence[np.ndarray], tokenizer: PreTrainedTokenizerBase, batch_size: int) -> float:
-    """Mean cross-entropy of masked pieces, the same masks for any model of this tokenizer."""
+    """Mean cross-entropy of masked subwords, the same masks for any model of this tokenizer."""
     model.eval()
     losses = []
     for step, batch in enumerate(_batches(texts, batch_size, seed=0)):
@@ -148,12 +148,12 @@ def held_out_loss(model: PreTrainedModel, texts: Sequence[np.ndarray], tokenizer
 
 def tokenise(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[np.ndarray]:
     """Piece ids of each text, (L,) int32, at most `longest`, made from the words that the tagger reads."""
-    pieces: list[np.ndarray] = []
+    subwords: list[np.ndarray] = []
     for start in tqdm(range(0, len(texts), TOKENISED_AT_A_TIME), desc="tokenise", disable=None):
         words = [[text[a:b] for a, b in split_words(text)] or [""] for text in texts[start : start + TOKENISED_AT_A_TIME]]
         ids = tokenizer(words, is_split_into_words=True, truncation=True, max_length=longest)["input_ids"]
-        pieces += [np.array(of_text, np.int32) for of_text in ids]
-    return pieces
+        subwords += [np.array(of_text, np.int32) for of_text in ids]
+    return subwords
 
 
 def _batches(texts: Sequence[np.ndarray], batch_size: int, seed: int) -> list[list[np.ndarray]]:

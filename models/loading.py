@@ -53,7 +53,7 @@ class ModelOptions:
 @cache
 def load_looker(options: ModelOptions) -> Looker:
     """Detector and image features. Raises DetectorError, BundleError."""
-    torch.set_num_threads(1)  # `Passes` uses the others
+    torch.set_num_threads(1)  # `InferencePool` uses the others
     options = options.here()
     folder = local_folder(options.model)
     backbone = read_settings(folder).backbone

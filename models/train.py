@@ -36,11 +36,11 @@ from models.tagging.labels import TYPES
 from models.tagging.tagger import OBJECT_CLASSES, Tagger, TaggerConfig
 from models.training.card import card
 from models.training.checkpoint import Checkpoint
+from models.training.config import TrainingConfig
 from models.training.curves import write_curves
-from models.training.examples import Example, examples, taught_examples
+from models.training.examples import Example, distilled_examples, examples
 from models.training.loop import Training, span_f1
-from models.training.recipe import Recipe
-from models.training.teachers import ask_teachers
+from models.training.teachers import teacher_marginals
 from models.vision import backbone
 from models.vision.look import Looker, Sight
 
@@ -67,11 +67,11 @@ def main(argv: list[str]) -> int:
 
 
 def _train(options: argparse.Namespace, argv: list[str]) -> None:
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    training_config = TrainingConfig(**{field.name: getattr(options, field.name) for field in fields(TrainingConfig)})
     split = {name: {folder: read_conll(folder / f"{name}.txt", TYPES) for folder in options.data} for name in ("train", "valid")}
     hashes = {str(path): file_sha256(path) for path in _read_from(options) if path.is_file()}
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(training_config.seed)
     torch.set_num_threads(options.threads)
     options.device = usable_device(options.device)
     source, tokenizer = _text_encoder(options.encoder)
@@ -109,7 +109,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
         [example for of_folder in labelled["train"].values() for example in of_folder],
         _taught(options, encoder, checkpoint, config.types),
         [example for of_folder in labelled["valid"].values() for example in of_folder],
-        recipe,
+        training_config,
         torch.device(options.device),
     )
     training.run(checkpoint)
@@ -123,7 +123,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
         folder: [span_f1(shipped, data, encoder, torch.device("cpu"), seen) for seen in (True, False)]
         for folder, data in labelled["valid"].items()
     }
-    written = card(settings.name, argv, recipe.seed, split["train"], hashes, len(sights), scores, training.history)
+    written = card(settings.name, argv, training_config.seed, split["train"], hashes, len(sights), scores, training.history)
     (options.output / "README.md").write_text(written)
     checkpoint.remove()
 
@@ -132,8 +132,8 @@ def _read_from(options: argparse.Namespace) -> list[Path]:
     """Files that decide what is learnt; a run goes on only where they are the same."""
     labelled = [folder / f"{name}.txt" for name in ("train", "valid") for folder in options.data]
     table = [options.vectors] if options.vectors else [options.table / "augmentation.safetensors"] if options.table else []
-    taught = [*(options.unlabelled or ()), *(folder / "config.json" for folder in options.teacher or ())]
-    return [*labelled, Path(options.encoder) / "model.safetensors", *table, *taught]
+    distilled = [*(options.unlabelled or ()), *(folder / "config.json" for folder in options.teacher or ())]
+    return [*labelled, Path(options.encoder) / "model.safetensors", *table, *distilled]
 
 
 def _looker(options: argparse.Namespace) -> Looker | None:
@@ -176,9 +176,9 @@ def _taught(options: argparse.Namespace, encoder: Encoder, checkpoint: Checkpoin
     if not options.teacher:
         return []
     texts = sample_texts(options.unlabelled, options.epochs * options.unlabelled_posts, options.seed)
-    said = ask_teachers(texts, options.teacher, types, options.device, options.threads, checkpoint.folder / "teachers.npy")
+    said = teacher_marginals(texts, options.teacher, types, options.device, options.threads, checkpoint.folder / "teachers.npy")
     per_epoch = [slice(start, start + options.unlabelled_posts) for start in range(0, len(texts), options.unlabelled_posts)]
-    return [taught_examples(texts[part], said[part], encoder) for part in per_epoch]
+    return [distilled_examples(texts[part], said[part], encoder) for part in per_epoch]
 
 
 def _name_of_backbone(name: str | None) -> str | None:
@@ -229,18 +229,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--fusion_width", type=int, default=128, help="width of the cross-modal part; 0 is the encoder's own")
     add("--output", type=Path, required=True, help="folder of the bundle")
     add = parser.add_argument_group("how to train").add_argument
-    add("--epochs", type=int, default=Recipe.epochs)
-    add("--batch_size", type=int, default=Recipe.batch_size)
-    add("--accumulate", type=int, default=Recipe.accumulate, help="batches per step of the optimizer")
-    add("--lr", type=float, default=Recipe.lr, help="of the encoder's last layer")
-    add("--head_lr", type=float, default=Recipe.head_lr, help="of everything that is not the encoder")
-    add("--layer_decay", type=float, default=Recipe.layer_decay, help="factor by which --lr falls with each layer down")
+    add("--epochs", type=int, default=TrainingConfig.epochs)
+    add("--batch_size", type=int, default=TrainingConfig.batch_size)
+    add("--accumulate", type=int, default=TrainingConfig.accumulate, help="batches per step of the optimizer")
+    add("--lr", type=float, default=TrainingConfig.lr, help="of the encoder's last layer")
+    add("--head_lr", type=float, default=TrainingConfig.head_lr, help="of everything that is not the encoder")
+    add("--layer_decay", type=float, default=TrainingConfig.layer_decay, help="factor by which --lr falls with each layer down")
     add("--freeze_encoder", action="store_true", help="keep the text encoder as it is")
-    add("--average", type=float, default=Recipe.average, help="decay of the running average of the weights, which is what is kept")
-    add("--picture_dropout", type=float, default=Recipe.picture_dropout, help="share of posts that lose their pictures in a batch")
-    add("--word_dropout", type=float, default=Recipe.word_dropout, help="share of words that are made unknown in a batch")
-    add("--patience", type=int, default=Recipe.patience, help="stop after so many epochs without a better score; 0: never")
-    add("--seed", type=int, default=Recipe.seed)
+    add("--average", type=float, default=TrainingConfig.average, help="decay of the running average of the weights, which is what is kept")
+    add("--picture_dropout", type=float, default=TrainingConfig.picture_dropout, help="share of posts that lose their pictures in a batch")
+    add("--word_dropout", type=float, default=TrainingConfig.word_dropout, help="share of words that are made unknown in a batch")
+    add("--patience", type=int, default=TrainingConfig.patience, help="stop after so many epochs without a better score; 0: never")
+    add("--seed", type=int, default=TrainingConfig.seed)
     add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
     add("--threads", type=int, default=usable_cores())
     return parser

@@ -16,7 +16,7 @@ from pipeline.options import RunOptions, UsageError
 
 
 @dataclass(frozen=True)
-class Checked:
+class ResolvedInputs:
     """Inputs that exist and models that load.
 
     Attributes:
@@ -34,7 +34,7 @@ class Checked:
     notes: list[str]
 
 
-def check(options: RunOptions, local: bool) -> Checked:
+def check(options: RunOptions, local: bool) -> ResolvedInputs:
     """Find the inputs, load the models; where the work is done elsewhere, on this machine's CPU. Raises UsageError with one sentence."""
     if not re.fullmatch(DEVICES, options.device):
         raise UsageError(f"--device {options.device!r} is none of auto, cpu, cuda, cuda:N")
@@ -53,7 +53,7 @@ def check(options: RunOptions, local: bool) -> Checked:
     if settings.grid and looker.grid_id != settings.grid:
         reads = "with this detector the tagger reads objects only" if looker.detector_id else "without it the tagger reads texts alone"
         notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
-    return Checked(posts, shards, annotator.bundle.label, looker.detector_id, notes)
+    return ResolvedInputs(posts, shards, annotator.bundle.label, looker.detector_id, notes)
 
 
 def _path(address: str) -> str:

@@ -44,23 +44,23 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(options: RunOptions, beam_options: PipelineOptions, started: float, again: bool = False) -> int:
     """One run; `again` tells one that has nothing to say where nothing is new."""
-    from pipeline import output, record, report
-    from pipeline.account import account
+    from pipeline import manifest, output, report
+    from pipeline.audit import audit
     from pipeline.checks import check
     from pipeline.inputs import count_lines
     from pipeline.options import is_local
     from pipeline.work import Job, do
-    from transforms.read_posts import Share
+    from transforms.read_posts import SliceFilter
 
-    checked = check(options, is_local(beam_options))
-    told = record.begin(options, checked, output.prepare(options))
-    if again and not told.pending():
+    inputs = check(options, is_local(beam_options))
+    run = manifest.begin(options, inputs, output.prepare(options))
+    if again and not run.pending():
         return EXIT_DONE
     try:
-        record.save(options.output, told, report.about(options, checked, started))
+        manifest.save(options.output, run, report.about(options, inputs, started))
         startup_seconds = time.time() - started
-        share = Share(output.done_slices(options.output))
-        counters = do(Job(options, beam_options, pending, checked.shards, share)) if (pending := told.pending()) else Counter()
+        slice_filter = SliceFilter(output.done_slices(options.output))
+        counters = do(Job(options, beam_options, pending, inputs.shards, slice_filter)) if (pending := run.pending()) else Counter()
         if counters is None:
             print(
                 f"postner: the job is described, not done; when the engine has done it, run again with --resume to check {options.output}"
@@ -68,11 +68,11 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
             return EXIT_DONE
         output.complete(options.output)
         lines_of = {
-            name: count_lines(name, options.max_line_bytes) if file.lines is None else file.lines for name, file in told.posts.items()
+            name: count_lines(name, options.max_line_bytes) if file.lines is None else file.lines for name, file in run.posts.items()
         }
-        counted = account(options.output, lines_of)
-        summary = report.summarise(options, checked, counted, share.done, counters, started, startup_seconds)
-        record.save(options.output, told.with_lines(counted.whole), summary)
+        counted = audit(options.output, lines_of)
+        summary = report.summarise(options, inputs, counted, slice_filter.done, counters, started, startup_seconds)
+        manifest.save(options.output, run.with_lines(counted.whole), summary)
     except Exception as error:  # Beam wraps whatever happened in a worker
         cause = cause_of(error)
         if isinstance(cause, KeyboardInterrupt):

@@ -35,7 +35,7 @@ class InputFile:
         return (self.bytes, self.modified) == (now.bytes, now.modified)
 
 
-def look_at(address: str, hashed: bool, before: InputFile | None = None) -> InputFile:
+def fingerprint(address: str, hashed: bool, before: InputFile | None = None) -> InputFile:
     """The file as it is now.
 
     Args:

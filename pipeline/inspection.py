@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from archive.stores import resolve
-from pipeline import record
-from pipeline.account import account, output_files
-from pipeline.inputs import count_lines, look_at
+from pipeline import manifest
+from pipeline.audit import audit, output_files
+from pipeline.inputs import count_lines, fingerprint
 from pipeline.output import FOLDERS
 from transforms.writers import WRITER
 from transforms.writers.writer import Folder, UnreadableError
@@ -20,19 +20,19 @@ def inspect(output: str) -> list[str]:
     Raises:
         UsageError: it is no output of a run.
     """
-    told, summary = record.load(output)
+    run, summary = manifest.load(output)
     problems = [] if summary["state"] == "done" else [f"the run has not ended: repeat its command with --resume {output}"]
     lines_of = {}
-    for name, posts in told.posts.items():
+    for name, posts in run.posts.items():
         filesystem, path = resolve(name)
         if not filesystem.exists(path):
             lines_of[name] = posts.lines or 0
-        elif not posts.is_same(look_at(name, True)):
+        elif not posts.is_same(fingerprint(name, True)):
             problems.append(f"{name} was changed since it was read")
             lines_of[name] = posts.lines or 0
         else:
-            lines_of[name] = count_lines(name, told.settings["max_line_bytes"])
-    counted = account(output, lines_of)
+            lines_of[name] = count_lines(name, run.settings["max_line_bytes"])
+    counted = audit(output, lines_of)
     problems += counted.problems
     for name in sorted(counted.files.keys() | summary.get("files", {}).keys()):
         if counted.files.get(name) != summary.get("files", {}).get(name):
@@ -40,7 +40,7 @@ def inspect(output: str) -> list[str]:
     for folder in FOLDERS:
         for name, file in output_files(output, folder):
             try:
-                problems += _wrong_rows(name, file, folder, told.settings["model"])
+                problems += _wrong_rows(name, file, folder, run.settings["model"])
             except UnreadableError as error:
                 problems.append(f"{name} cannot be read: {error}")
     return problems

@@ -6,8 +6,8 @@ import posixpath
 import tempfile
 
 from archive.stores import resolve
+from pipeline.manifest import FILE, RunManifest, load
 from pipeline.options import RunOptions, UsageError
-from pipeline.record import FILE, Record, load
 from transforms.writers import WRITER
 from transforms.writers.whole_file import PARTIAL, whole_file
 from transforms.writers.writer import Folder
@@ -17,7 +17,7 @@ LOG = "error.log"
 OURS = {*FOLDERS, FILE, LOG}
 
 
-def prepare(options: RunOptions) -> Record | None:
+def prepare(options: RunOptions) -> RunManifest | None:
     """Make the output folder ready: new or emptied, or as an earlier run left it, whose record is returned.
 
     Raises:

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from pipeline.account import Account
-from pipeline.checks import Checked
+from pipeline.audit import Audit
+from pipeline.checks import ResolvedInputs
 from pipeline.options import RunOptions
 from transforms.writers import WRITER
 
@@ -21,8 +21,8 @@ LIBRARIES = ("apache-beam", "torch", "transformers", "pyarrow", "pillow")
 
 def summarise(
     options: RunOptions,
-    checked: Checked,
-    told: Account,
+    inputs: ResolvedInputs,
+    audited: Audit,
     done_before: Collection[str],
     counters: Counter[str],
     started: float,
@@ -32,36 +32,36 @@ def summarise(
 
     Args:
         options: of the run.
-        checked: its inputs and models.
-        told: the output folder, counted.
+        inputs: its inputs and models.
+        audited: the output folder, counted.
         done_before: slices of an earlier run that this one went on with.
         counters: of this run alone.
         started: when, in seconds since 1970.
         startup_seconds: until the work began.
     """
     seconds = time.time() - started
-    annotated = sum(rows for name, rows in told.rows.items() if name not in done_before)
-    return about(options, checked, started) | {
-        "state": "failed" if told.problems else "done",
+    annotated = sum(rows for name, rows in audited.rows.items() if name not in done_before)
+    return about(options, inputs, started) | {
+        "state": "failed" if audited.problems else "done",
         "seconds": round(seconds, 2),
         "startup_seconds": round(startup_seconds, 2),
         "posts_annotated": annotated,
         "posts_per_second": round(annotated / (seconds - startup_seconds), 2),
-        **told.as_counts(),
-        "problems": told.problems,
+        **audited.as_counts(),
+        "problems": audited.problems,
         "time_msec": {stage: round(counters[f"time.{stage}_usec"] / 1000) for stage in STAGES},
     }
 
 
-def about(options: RunOptions, checked: Checked, started: float) -> dict[str, Any]:
+def about(options: RunOptions, inputs: ResolvedInputs, started: float) -> dict[str, Any]:
     """What `run.json` says from the first moment on."""
     return {
         "state": "running",
         "schema_version": WRITER.version,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "model": checked.model,
-        "detector": checked.detector,
-        "notes": checked.notes,
+        "model": inputs.model,
+        "detector": inputs.detector,
+        "notes": inputs.notes,
         "options": asdict(options),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pipeline import record
+from pipeline import manifest
 from pipeline.inspection import inspect
 from pipeline.options import UsageError
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     if len(problems) > SHOWN:
         print(f"and {len(problems) - SHOWN} more")
     if not problems:
-        summary = record.load(output)[1]
+        summary = manifest.load(output)[1]
         print(f"{output}: {summary['lines']:,} lines, {summary['rows']:,} rows, all is accounted for")
     return EXIT_FAILED if problems else EXIT_DONE
 

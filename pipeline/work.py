@@ -24,9 +24,9 @@ from pipeline.output import done_slices
 from pipeline.process import cause_of
 from pipeline.progress import Progress, of_counts, of_files
 from transforms.counters import LIVE, counts_of
-from transforms.read_posts import Share
+from transforms.read_posts import SliceFilter
 
-TOLD_EVERY_S = 0.5
+COUNTERS_INTERVAL_S = 0.5
 
 
 class WorkerDied(RuntimeError):
@@ -46,14 +46,14 @@ class Job:
         beam_options: Beam's.
         posts: addresses of the posts files.
         shards: addresses of the image shards.
-        share: the slices to annotate.
+        slice_filter: the slices to annotate.
     """
 
     options: RunOptions
     beam_options: PipelineOptions
     posts: list[str]
     shards: list[str]
-    share: Share
+    slice_filter: SliceFilter
 
 
 def do(job: Job) -> Counter[str] | None:
@@ -67,7 +67,7 @@ def do(job: Job) -> Counter[str] | None:
     if only_writes_graph(job.beam_options):
         return None
     if not PipelineState.is_terminal(result.state):
-        with Progress(lambda seconds: of_files(len(done_slices(job.options.output) - job.share.done), seconds)):
+        with Progress(lambda seconds: of_files(len(done_slices(job.options.output) - job.slice_filter.done), seconds)):
             _wait(result)
     if result.state != PipelineState.DONE:
         raise WorkEnded(f"the engine ended the work in the state {result.state}")
@@ -76,7 +76,7 @@ def do(job: Job) -> Counter[str] | None:
 
 def _wait(result: PipelineResult) -> None:
     """Until an engine elsewhere is done."""
-    threading.excepthook = lambda _: None  # Beam's threads that listen to the engine fail when it is lost: told once, below
+    threading.excepthook = lambda _: None  # Beam's threads that listen to the engine fail when it is lost: reported once, below
     try:
         result.wait_until_finish()
     except grpc.RpcError as error:
@@ -85,7 +85,7 @@ def _wait(result: PipelineResult) -> None:
 
 def _pipeline(job: Job) -> beam.Pipeline:
     pipeline = beam.Pipeline(options=job.beam_options)
-    build(pipeline, job.options, job.posts, job.shards, job.share)
+    build(pipeline, job.options, job.posts, job.shards, job.slice_filter)
     return pipeline
 
 
@@ -95,29 +95,29 @@ def _share(job: Job) -> Counter[str]:
     load_looker.cache_clear()
     parts = job.options.local_workers
     spawn = multiprocessing.get_context("spawn")
-    told: dict[Connection, Counter[str]] = {}
+    counters: dict[Connection, Counter[str]] = {}
     processes: dict[Connection, SpawnProcess] = {}
     try:
         for part in range(parts):
             ours, theirs = spawn.Pipe(duplex=False)
-            part_of_job = replace(job, share=replace(job.share, part=part, parts=parts))
+            part_of_job = replace(job, slice_filter=replace(job.slice_filter, part=part, parts=parts))
             process = spawn.Process(target=work, args=(part_of_job, theirs), daemon=True)
             process.start()
             theirs.close()
-            told[ours] = Counter()
+            counters[ours] = Counter()
             processes[ours] = process
-        with Progress(lambda seconds: of_counts(sum(told.values(), Counter()), seconds)):
-            _listen(told, processes)
-        return sum(told.values(), Counter())
+        with Progress(lambda seconds: of_counts(sum(counters.values(), Counter()), seconds)):
+            _listen(counters, processes)
+        return sum(counters.values(), Counter())
     finally:
         for process in processes.values():
             process.kill()
             process.join()
 
 
-def _listen(told: dict[Connection, Counter[str]], processes: dict[Connection, SpawnProcess]) -> None:
+def _listen(counters: dict[Connection, Counter[str]], processes: dict[Connection, SpawnProcess]) -> None:
     """Keep what the workers tell, until each has ended."""
-    talking = set(told)
+    talking = set(counters)
     while talking:
         for connection in wait(list(talking)):
             assert isinstance(connection, Connection)
@@ -134,7 +134,7 @@ def _listen(told: dict[Connection, Counter[str]], processes: dict[Connection, Sp
                 continue
             if isinstance(message, str):
                 raise RuntimeError(message)
-            told[connection] = message
+            counters[connection] = message
 
 
 def work(job: Job, connection: Connection) -> None:
@@ -143,12 +143,12 @@ def work(job: Job, connection: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     done = threading.Event()
 
-    def tell() -> None:
-        while not done.wait(TOLD_EVERY_S):
+    def send_counters() -> None:
+        while not done.wait(COUNTERS_INTERVAL_S):
             connection.send(LIVE.snapshot())
 
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
+    sender = threading.Thread(target=send_counters, daemon=True)
+    sender.start()
     try:
         result = _pipeline(job).run()
         result.wait_until_finish()
@@ -157,7 +157,7 @@ def work(job: Job, connection: Connection) -> None:
         cause = cause_of(error)
         last = f"{type(cause).__name__}: {cause}\n{traceback.format_exc()}"
     done.set()
-    teller.join()
+    sender.join()
     connection.send(last)
 
 

@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_halves(run: Callable[[list[Item]], Iterable[Result]], items: Sequence[Item]) -> list[Result | Exception]:
+def bisect_on_failure(run: Callable[[list[Item]], Iterable[Result]], items: Sequence[Item]) -> list[Result | Exception]:
     """Results of `run` on items; where it fails, on each half, so that a failure costs only the item that causes it.
 
     Running out of memory is such a failure, and smaller batches are its cure. An item that fails alone gets the
@@ -23,4 +23,4 @@ def in_halves(run: Callable[[list[Item]], Iterable[Result]], items: Sequence[Ite
         if len(items) == 1:
             return [error]
         middle = len(items) // 2
-        return in_halves(run, items[:middle]) + in_halves(run, items[middle:])
+        return bisect_on_failure(run, items[:middle]) + bisect_on_failure(run, items[middle:])

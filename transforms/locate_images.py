@@ -47,15 +47,15 @@ class LocateImages(beam.PTransform):
         return {"slices": filled, REJECTS: rejects}
 
 
-def by_name(piece: Slice) -> tuple[str, Slice]:
+def by_name(slice_: Slice) -> tuple[str, Slice]:
     """A slice under its name."""
-    return piece.name, piece
+    return slice_.name, slice_
 
 
-def wanted_keys(piece: Slice) -> Iterator[tuple[str, str]]:
+def wanted_keys(slice_: Slice) -> Iterator[tuple[str, str]]:
     """Each picture that a slice's posts name, once, with the slice's name."""
-    for key in dict.fromkeys(key for post in piece.posts for key in post.images):
-        yield key, piece.name
+    for key in dict.fromkeys(key for post in slice_.posts for key in post.images):
+        yield key, slice_.name
 
 
 def choose(key: str, members: Iterable[Member]) -> tuple[Member | None, list[Reject]]:
@@ -69,8 +69,8 @@ def fill(joined: tuple[str, dict[str, Any]]) -> Iterator[Slice]:
     """A slice with the members that were found for it."""
     _, groups = joined
     members = dict(groups["located"])
-    for piece in groups["slices"]:
-        yield replace(piece, members=members)
+    for slice_ in groups["slices"]:
+        yield replace(slice_, members=members)
 
 
 class _Index(beam.DoFn):

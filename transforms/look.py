@@ -10,11 +10,11 @@ from archive.images import Member
 from archive.images.decode import Limits
 from archive.posts.records import Slice
 from models.vision.look import Looker, Prepared, Sight
-from transforms.bisect import in_halves
+from transforms.bisect import bisect_on_failure
 from transforms.counters import count, timed
 from transforms.prefetch import Decoder, Unusable
 
-REMEMBERED = 1024
+CACHE_SIZE = 1024
 """Pictures whose result is kept for later slices: reposted pictures are looked at once (25 kB each)."""
 
 
@@ -53,34 +53,34 @@ class PictureReader:
         self._batch_size = batch_size
         self._grids_per_post = grids_per_post
         self._decoder = Decoder(looker.prepare, limits)
-        self._remembered: OrderedDict[Member, Picture] = OrderedDict()
+        self._cache: OrderedDict[Member, Picture] = OrderedDict()
 
-    def read(self, piece: Slice) -> LookedSlice:
+    def read(self, slice_: Slice) -> LookedSlice:
         """What became of every picture that the slice's posts name."""
-        with_grid = {piece.members[key] for post in piece.posts for key in post.images[: self._grids_per_post] if key in piece.members}
+        with_grid = {slice_.members[key] for post in slice_.posts for key in post.images[: self._grids_per_post] if key in slice_.members}
         outcomes: dict[Member, Picture] = {}
-        for member in dict.fromkeys(piece.members.values()):
-            if member in self._remembered:
-                self._remembered.move_to_end(member)
-                outcomes[member] = self._remembered[member]
-        new = sorted(set(piece.members.values()) - outcomes.keys())
+        for member in dict.fromkeys(slice_.members.values()):
+            if member in self._cache:
+                self._cache.move_to_end(member)
+                outcomes[member] = self._cache[member]
+        new = sorted(set(slice_.members.values()) - outcomes.keys())
         for member, picture in self._look(new):
             if member not in with_grid and picture.sight:
                 picture = replace(picture, sight=replace(picture.sight, grid=None))
             else:
-                self._remember(member, picture)
+                self._keep(member, picture)
             outcomes[member] = picture
-        keys = dict.fromkeys(key for post in piece.posts for key in post.images)
-        return LookedSlice(piece, {key: outcomes[piece.members[key]] if key in piece.members else MISSING for key in keys})
+        keys = dict.fromkeys(key for post in slice_.posts for key in post.images)
+        return LookedSlice(slice_, {key: outcomes[slice_.members[key]] if key in slice_.members else MISSING for key in keys})
 
-    def _remember(self, member: Member, picture: Picture) -> None:
-        self._remembered[member] = picture
-        if len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
+    def _keep(self, member: Member, picture: Picture) -> None:
+        self._cache[member] = picture
+        if len(self._cache) > CACHE_SIZE:
+            self._cache.popitem(last=False)
 
     def _look(self, members: Sequence[Member]) -> Iterator[tuple[Member, Picture]]:
         batch: list[tuple[Member, Prepared]] = []
-        for member, prepared in self._decoder.ahead(members, 2 * self._batch_size):
+        for member, prepared in self._decoder.prefetch(members, 2 * self._batch_size):
             if isinstance(prepared, Unusable):
                 yield member, Picture(prepared.status, prepared.reason)
                 continue
@@ -93,7 +93,7 @@ class PictureReader:
 
     def _look_at(self, batch: Sequence[tuple[Member, Prepared]]) -> Iterator[tuple[Member, Picture]]:
         with timed("detect"):
-            sights = in_halves(self._looker.look, [prepared for _, prepared in batch])
+            sights = bisect_on_failure(self._looker.look, [prepared for _, prepared in batch])
         count("pictures", len(batch))
         for (member, _), sight in zip(batch, sights, strict=True):
             yield member, Picture("corrupt", "detector_failed") if isinstance(sight, Exception) else Picture("ok", sight=sight)

@@ -19,7 +19,7 @@ FETCHED_TOGETHER = 8
 
 THREADS = 2
 
-LOOKED_AFTER_S = 0.5
+POLL_INTERVAL_S = 0.5
 """How often a waiting caller looks whether a picture takes too long."""
 
 
@@ -62,7 +62,7 @@ class Decoder:
         for _ in range(THREADS):
             self._start_thread()
 
-    def ahead(self, members: Sequence[Member], pictures: int) -> Iterator[tuple[Member, Prepared | Unusable]]:
+    def prefetch(self, members: Sequence[Member], pictures: int) -> Iterator[tuple[Member, Prepared | Unusable]]:
         """Members in order, decoded; up to that many pictures are fetched and decoded while the caller works on earlier ones."""
         pending: deque[_Task] = deque()
         for start in range(0, len(members), FETCHED_TOGETHER):
@@ -79,7 +79,7 @@ class Decoder:
 
     def _finish(self, pending: deque[_Task]) -> list[tuple[Member, Prepared | Unusable]]:
         task = pending.popleft()
-        while not task.done.wait(LOOKED_AFTER_S):
+        while not task.done.wait(POLL_INTERVAL_S):
             since = task.decoding_since
             if since is not None and monotonic() - since > self._limits.decode_timeout_s:
                 with task.lock:

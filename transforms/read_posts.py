@@ -14,7 +14,7 @@ from transforms.counters import count
 
 
 @dataclass(frozen=True)
-class Share:
+class SliceFilter:
     """Which slices are to be read: those that are not done, and of these one part of several.
 
     Attributes:
@@ -27,7 +27,7 @@ class Share:
     part: int = 0
     parts: int = 1
 
-    def holds(self, slice_name: str) -> bool:
+    def selects(self, slice_name: str) -> bool:
         """Whether the slice is to be read."""
         mine = self.parts == 1 or int(hashlib.sha256(slice_name.encode()).hexdigest(), 16) % self.parts == self.part
         return mine and slice_name not in self.done
@@ -40,22 +40,22 @@ class ReadPosts(beam.PTransform):
     Args:
         files: addresses, from `archive.posts.find.find_posts`.
         max_line_bytes: longer lines become rejects.
-        share: the slices that are to be read.
+        slice_filter: the slices that are to be read.
     """
 
-    def __init__(self, files: Sequence[str], max_line_bytes: int, share: Share) -> None:
+    def __init__(self, files: Sequence[str], max_line_bytes: int, slice_filter: SliceFilter) -> None:
         super().__init__()
         self._files = list(files)
         self._max_line_bytes = max_line_bytes
-        self._share = share
+        self._share = slice_filter
 
     def expand(self, begin: beam.PCollection) -> beam.PCollection:
         return begin | beam.Create(self._files) | beam.Reshuffle() | beam.FlatMap(_counted_slices, self._max_line_bytes, self._share)
 
 
-def _counted_slices(file: str, max_line_bytes: int, share: Share) -> Iterator[Slice]:
-    for piece in read_slices(file, max_line_bytes, share.holds):
-        count("lines", piece.lines)
-        count("blanks", piece.blanks)
-        count("posts", len(piece.posts))
-        yield piece
+def _counted_slices(file: str, max_line_bytes: int, slice_filter: SliceFilter) -> Iterator[Slice]:
+    for slice_ in read_slices(file, max_line_bytes, slice_filter.selects):
+        count("lines", slice_.lines)
+        count("blanks", slice_.blanks)
+        count("posts", len(slice_.posts))
+        yield slice_

@@ -58,7 +58,7 @@ class _SliceHandler(ModelHandler):
 
     def run_inference(self, batch: Sequence[Any], model: Any, inference_args: dict[str, Any] | None = None) -> Iterable[Any]:
         with _ONE_SLICE:
-            return [model.read(piece) for piece in batch]
+            return [model.read(slice_) for slice_ in batch]
 
     def should_skip_batching(self) -> bool:
         return True

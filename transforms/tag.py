@@ -9,7 +9,7 @@ from typing import Any
 
 from archive.posts.records import Post, Reject, Slice
 from models.tagging.annotate import Annotator, Entity, Seen
-from transforms.bisect import in_halves
+from transforms.bisect import bisect_on_failure
 from transforms.counters import timed
 from transforms.look import LookedSlice, Picture
 
@@ -47,7 +47,7 @@ class SliceTagger:
         """Rows of the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
         inputs = [(post.text, self._seen(post, looked.pictures)) for post in looked.slice.posts]
         with timed("tag"):
-            tagged = in_halves(self._annotator.annotate, inputs)
+            tagged = bisect_on_failure(self._annotator.annotate, inputs)
         rows, rejects = [], list(looked.slice.rejects)
         for post, entities in zip(looked.slice.posts, tagged, strict=True):
             if isinstance(entities, Exception):

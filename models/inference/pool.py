@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Passes:
+class InferencePool:
     """Runs pictures, or batches of texts, through a network.
 
     On a CPU sums are rounded by the size of the pass and by the number of threads that share it, so a result that

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from models.inference.pool import Passes
+from models.inference.pool import InferencePool
 from models.tagging.bundle import Bundle
 from models.tagging.encoding import Encoder, Window
 from models.tagging.labels import Span, spans_of
-from models.tagging.tagger import GRID_REGIONS, Batch, Reading
+from models.tagging.tagger import GRID_REGIONS, Batch, TaggerOutput
 from models.tagging.words import split_words
 from models.vision.look import Sight
 
@@ -104,7 +104,7 @@ class Annotator:
         self._device = torch.device(device)
         self._dtype = dtype
         self._tagger = bundle.tagger.to(self._device)
-        self._passes = Passes(self._device, threads)
+        self._pool = InferencePool(self._device, threads)
         self._object_names = tuple(object_names)
         settings = bundle.settings
         known = {name: index for index, name in enumerate(settings.object_names)}
@@ -167,12 +167,12 @@ class Annotator:
 
         batches = self._batches(windows, sights)
         while some := list(islice(batches, BATCHES_HELD)):
-            readings = self._passes.run(self._run, [batch for _, batch in some])
+            readings = self._pool.run(self._run, [batch for _, batch in some])
             for (alike, _), reading in zip(some, readings, strict=True):
                 self._keep(alike, reading, read)
         return read
 
-    def _run(self, batches: Sequence[Batch]) -> list[Reading]:
+    def _run(self, batches: Sequence[Batch]) -> list[TaggerOutput]:
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
             return [self._tagger(batch) for batch in batches]
 
@@ -188,7 +188,7 @@ class Annotator:
                 batch = self._encoder.batch(filled, [sights[window.post] for window in filled])
                 yield alike, Batch(*(tensor.to(self._device) for tensor in batch))
 
-    def _keep(self, windows: list[Window], reading: Reading, read: dict[int, _Words]) -> None:
+    def _keep(self, windows: list[Window], reading: TaggerOutput, read: dict[int, _Words]) -> None:
         emissions = (reading.emissions.float() / self.bundle.settings.temperature).cpu().numpy()
         pictures, slots = read[windows[0].post].grids.shape[1], read[windows[0].post].objects.shape[1]
         objects = reading.objects_used[:, :, :slots].float().cpu().numpy()

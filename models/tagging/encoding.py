@@ -1,4 +1,4 @@
-"""Posts to tensors: words to pieces, long posts to overlapping windows, pictures to grids and object slots."""
+"""Posts to tensors: words to subwords, long posts to overlapping windows, pictures to grids and object slots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.tagging.words import word_shape
 from models.vision.look import Sight
 
 PIECES_PER_WORD = 32
-"""A word of more pieces keeps its first ones, so that each window holds whole words."""
+"""A word of more subwords keeps its first ones, so that each window holds whole words."""
 
 STEP = 16
 """Pieces, regions and slots are padded to a multiple of this and to nothing else, so that a post's result does not depend
@@ -29,13 +29,13 @@ class Window:
 
     Attributes:
         post: index of the post among those that were encoded together.
-        pieces, augmentation, shapes: (L,) int64, as in `Batch`.
+        subwords, augmentation, shapes: (L,) int64, as in `Batch`.
         owned: (W,) int64, words of the post that take their emission from this window.
         first_pieces: (W,) int64, where each of them begins.
     """
 
     post: int
-    pieces: np.ndarray
+    subwords: np.ndarray
     augmentation: np.ndarray
     shapes: np.ndarray
     owned: np.ndarray
@@ -43,7 +43,7 @@ class Window:
 
     @property
     def padded_length(self) -> int:
-        return _padded(len(self.pieces))
+        return _padded(len(self.subwords))
 
 
 class Encoder:
@@ -82,12 +82,12 @@ class Encoder:
 
     @property
     def unknown_piece(self) -> int:
-        """Id of the piece that stands for what is hidden, or not known."""
+        """Id of the subword that stands for what is hidden, or not known."""
         return self._tokenizer.unk_token_id if self._tokenizer.mask_token_id is None else self._tokenizer.mask_token_id
 
     @property
     def special_pieces(self) -> list[int]:
-        """Ids of the pieces that belong to no word."""
+        """Ids of the subwords that belong to no word."""
         return [self._tokenizer.cls_token_id, self._tokenizer.sep_token_id, self._tokenizer.pad_token_id]
 
     def objects_read(self, sight: Sight) -> np.ndarray:
@@ -106,23 +106,23 @@ class Encoder:
             windows += self._windows_of(index, posts[index], pieces_of)
         return windows
 
-    def _pieces_of_words(self, pieces: list[int], word_ids: list[int | None], words: int) -> list[list[int]]:
-        """Pieces of each word, never none: a word that the tokenizer drops becomes one unknown piece."""
+    def _pieces_of_words(self, subwords: list[int], word_ids: list[int | None], words: int) -> list[list[int]]:
+        """Pieces of each word, never none: a word that the tokenizer drops becomes one unknown subword."""
         split: list[list[int]] = [[] for _ in range(words)]
-        for piece, word in zip(pieces, word_ids, strict=True):
+        for subword, word in zip(subwords, word_ids, strict=True):
             if word is not None:
-                split[word].append(piece)
+                split[word].append(subword)
         return [word[:PIECES_PER_WORD] or [self._tokenizer.unk_token_id] for word in split]
 
     def _windows_of(self, post: int, words: Sequence[str], pieces_of: list[list[int]]) -> list[Window]:
-        counts = np.array([len(pieces) for pieces in pieces_of])
+        counts = np.array([len(subwords) for subwords in pieces_of])
         rows = np.array([self._table.row(word) if self._table else 0 for word in words])
         shapes = np.array([word_shape(word) for word in words])
         windows = []
         for start, stop, owned_from, owned_to in _cuts(counts, self._max_pieces - 2):
             if owned_from == owned_to:  # its neighbours show more around each of its words
                 continue
-            body = [piece for pieces in pieces_of[start:stop] for piece in pieces]
+            body = [subword for subwords in pieces_of[start:stop] for subword in subwords]
             ids = np.array([self._tokenizer.cls_token_id, *body, self._tokenizer.sep_token_id])
             firsts = 1 + np.cumsum(counts[start:stop]) - counts[start:stop]
             augmentation, shape = np.zeros_like(ids), np.zeros_like(ids)
@@ -136,15 +136,15 @@ class Encoder:
         length = max(window.padded_length for window in windows)
         pictures = max(min(len(seen), self.max_pictures) for seen in sights)
         shape = (len(windows), length)
-        pieces = np.full(shape, self._tokenizer.pad_token_id)
+        subwords = np.full(shape, self._tokenizer.pad_token_id)
         mask, augmentation, shapes = np.zeros(shape, bool), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         regions = _padded(pictures * GRID_REGIONS) if self._reads_grid else 0
         grid = np.zeros((len(windows), regions, self._config.grid_width), np.float32)
         grid_mask = np.zeros(grid.shape[:2], bool)
         objects = np.zeros((len(windows), _padded(pictures * self._max_objects)), np.int64)
         for i, (window, seen) in enumerate(zip(windows, sights, strict=True)):
-            n = len(window.pieces)
-            pieces[i, :n], mask[i, :n] = window.pieces, True
+            n = len(window.subwords)
+            subwords[i, :n], mask[i, :n] = window.subwords, True
             augmentation[i, :n], shapes[i, :n] = window.augmentation, window.shapes
             for j, sight in enumerate(seen[: self.max_pictures]):
                 if self._reads_grid and sight.grid is not None:
@@ -152,7 +152,7 @@ class Encoder:
                     grid[i, of_picture], grid_mask[i, of_picture] = sight.grid, True
                 labels = self._class_map[sight.labels[self.objects_read(sight)]]
                 objects[i, j * self._max_objects : j * self._max_objects + len(labels)] = labels + 1
-        return Batch(*(torch.from_numpy(x) for x in (pieces, mask, augmentation, shapes, grid, grid_mask, objects)))
+        return Batch(*(torch.from_numpy(x) for x in (subwords, mask, augmentation, shapes, grid, grid_mask, objects)))
 
 
 def word_index(windows: Sequence[Window]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -169,7 +169,7 @@ def _padded(length: int) -> int:
 
 
 def _cuts(counts: np.ndarray, budget: int) -> list[tuple[int, int, int, int]]:
-    """Windows of at most `budget` pieces as (start, stop, owned from, owned to), in words.
+    """Windows of at most `budget` subwords as (start, stop, owned from, owned to), in words.
 
     Neighbours overlap by about a quarter, and each word is owned once, by the window that shows more around it.
     """

@@ -52,11 +52,11 @@ class TaggerConfig:
 
 
 class Batch(NamedTuple):
-    """Windows of posts, ready for the model. L pieces, R regions, S object slots; R and S may end in padding.
+    """Windows of posts, ready for the model. L subwords, R regions, S object slots; R and S may end in padding.
 
     Attributes:
-        pieces: (B, L) int64, piece ids of the encoder's tokenizer, specials included.
-        mask: (B, L) bool, true on pieces.
+        subwords: (B, L) int64, subword ids of the encoder's tokenizer, specials included.
+        mask: (B, L) bool, true on subwords.
         augmentation: (B, L) int64, row of the augmentation table; 0 (the zero vector) where no word begins or none is known.
         shapes: (B, L) int64, `word_shape` of the word that begins here, else 0.
         grid: (B, R, C) features of each post's pictures, 49 rows a picture.
@@ -64,7 +64,7 @@ class Batch(NamedTuple):
         objects: (B, S) int64, COCO class + 1, 0 for an empty slot; K slots a picture.
     """
 
-    pieces: Tensor
+    subwords: Tensor
     mask: Tensor
     augmentation: Tensor
     shapes: Tensor
@@ -73,13 +73,13 @@ class Batch(NamedTuple):
     objects: Tensor
 
 
-class Reading(NamedTuple):
+class TaggerOutput(NamedTuple):
     """What the model says of a batch.
 
     Attributes:
         emissions: (B, L, tags).
         auxiliary: (B, L, 3) emissions of the span task, or None.
-        grid_used: (B, L, R) attention and gate weight of each region in each piece; sums to 1 or is 0.
+        grid_used: (B, L, R) attention and gate weight of each region in each subword; sums to 1 or is 0.
         objects_used: (B, L, S) the same for objects.
     """
 
@@ -90,7 +90,7 @@ class Reading(NamedTuple):
 
 
 class Tagger(nn.Module):
-    """Emissions over tags for each piece; only those at the first piece of a word count.
+    """Emissions over tags for each subword; only those at the first subword of a word count.
 
     Args:
         config: sizes and ablations.
@@ -137,8 +137,8 @@ class Tagger(nn.Module):
         self.emissions = nn.Linear(width, tags)
         self.crf = CRF(tags)
 
-    def forward(self, batch: Batch) -> Reading:
-        """Emissions and the weights behind them, see `Reading`."""
+    def forward(self, batch: Batch) -> TaggerOutput:
+        """Emissions and the weights behind them, see `TaggerOutput`."""
         S = self._augmented(batch)
         auxiliary = None
         if self.config.auxiliary and self.training:
@@ -146,11 +146,11 @@ class Tagger(nn.Module):
             auxiliary = self.auxiliary_emissions(A)
         M, _ = self.encode_text(S, S, batch.mask)
         F, grid_used, objects_used = self._fused(self.narrow(M), batch)
-        return Reading(self.emissions(self.combine(torch.cat([M, F], dim=2))), auxiliary, grid_used, objects_used)
+        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), auxiliary, grid_used, objects_used)
 
     def _augmented(self, batch: Batch) -> Tensor:
         """S = dropout(TextEncoder(tokens) + W_a a): (B, L, D)."""
-        encoded = self.encoder(input_ids=batch.pieces, attention_mask=batch.mask.long()).last_hidden_state
+        encoded = self.encoder(input_ids=batch.subwords, attention_mask=batch.mask.long()).last_hidden_state
         if self.config.augmentation != "none":
             known = (batch.augmentation > 0)[..., None]
             added = self.augment(self.table[batch.augmentation].to(encoded.dtype)) * known

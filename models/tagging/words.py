@@ -51,5 +51,5 @@ def word_shape(word: str) -> int:
 
 
 SHAPES = 12
-"""0 is for pieces that begin no word; then address, sign, digits, number-like, single capital, capitals, lower case,
+"""0 is for subwords that begin no word; then address, sign, digits, number-like, single capital, capitals, lower case,
 capitalised, mixed from a capital, mixed, script without case."""

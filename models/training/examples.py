@@ -56,7 +56,7 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, sights: dict[str, 
     return made
 
 
-def taught_examples(texts: Sequence[str], marginals: Sequence[np.ndarray], encoder: Encoder) -> list[Example]:
+def distilled_examples(texts: Sequence[str], marginals: Sequence[np.ndarray], encoder: Encoder) -> list[Example]:
     """Examples of raw texts from a teacher's marginals, (W, T) of each text's words."""
     words = [[text[a:b] for a, b in split_words(text)] for text in texts]
     return [Example(window, _begun(marginals[window.post][window.owned])) for window in encoder.windows(words)]
@@ -76,7 +76,7 @@ class TrainingBatch:
 
     Attributes:
         inputs: of the tagger.
-        word_index: (B, W) int64, the piece at which each word begins.
+        word_index: (B, W) int64, the subword at which each word begins.
         word_mask: (B, W) bool.
         target: (B, W) int64 gold tags, or (B, W, T) float32 marginals of a teacher.
     """
@@ -87,7 +87,7 @@ class TrainingBatch:
     target: Tensor
 
     def words(self, emissions: Tensor) -> Tensor:
-        """Emissions (B, L, T) of pieces to those of words, (B, W, T)."""
+        """Emissions (B, L, T) of subwords to those of words, (B, W, T)."""
         return emissions.gather(1, self.word_index[..., None].expand(-1, -1, emissions.shape[2]))
 
     def to(self, device: torch.device) -> TrainingBatch:
@@ -101,8 +101,8 @@ def collate(chosen: Sequence[Example], encoder: Encoder, picture_dropout: float,
     windows = [example.window for example in chosen]
     sights = [() if chance.random() < picture_dropout else example.sights for example in chosen]
     index, mask = word_index(windows)
-    taught = chosen[0].target.ndim == 2
-    target = np.zeros((*index.shape, *chosen[0].target.shape[1:]), np.float32 if taught else np.int64)
+    distilled = chosen[0].target.ndim == 2
+    target = np.zeros((*index.shape, *chosen[0].target.shape[1:]), np.float32 if distilled else np.int64)
     for row, example in enumerate(chosen):
         target[row, : len(example.target)] = example.target
     return TrainingBatch(encoder.batch(windows, sights), index, mask, torch.from_numpy(target))
@@ -114,16 +114,16 @@ def drop_words(batch: TrainingBatch, share: float, unknown: int, keep: Sequence[
     Args:
         batch: of the training.
         share: of words that are dropped; their shape stays.
-        unknown: piece id that stands in place of theirs.
-        keep: piece ids that are never dropped: the special ones.
+        unknown: subword id that stands in place of theirs.
+        keep: subword ids that are never dropped: the special ones.
     """
-    pieces = batch.inputs.pieces
-    begins = torch.zeros_like(pieces).scatter(1, batch.word_index, batch.word_mask.long())
+    subwords = batch.inputs.subwords
+    begins = torch.zeros_like(subwords).scatter(1, batch.word_index, batch.word_mask.long())
     word = begins.cumsum(1)  # shape: (B, L), from 1
-    dropped = (torch.rand(len(pieces), pieces.shape[1] + 1) < share).gather(1, word)
-    dropped &= (word > 0) & ~torch.isin(pieces, torch.tensor(keep))
+    dropped = (torch.rand(len(subwords), subwords.shape[1] + 1) < share).gather(1, word)
+    dropped &= (word > 0) & ~torch.isin(subwords, torch.tensor(keep))
     inputs = batch.inputs._replace(
-        pieces=pieces.masked_fill(dropped, unknown), augmentation=batch.inputs.augmentation.masked_fill(dropped, 0)
+        subwords=subwords.masked_fill(dropped, unknown), augmentation=batch.inputs.augmentation.masked_fill(dropped, 0)
     )
     return replace(batch, inputs=inputs)
 
@@ -134,7 +134,7 @@ def shuffled_batches(data: Sequence[Example], batch_size: int, chance: random.Ra
     chance.shuffle(order)
     batches = []
     for start in range(0, len(order), 16 * batch_size):
-        pool = sorted(order[start : start + 16 * batch_size], key=lambda example: len(example.window.pieces))
+        pool = sorted(order[start : start + 16 * batch_size], key=lambda example: len(example.window.subwords))
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     chance.shuffle(batches)
     return batches

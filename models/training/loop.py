@@ -21,9 +21,9 @@ from models.tagging.encoding import Encoder
 from models.tagging.labels import spans_of
 from models.tagging.tagger import Tagger
 from models.training.checkpoint import Checkpoint
+from models.training.config import TrainingConfig
 from models.training.examples import Example, collate, drop_words, shuffled_batches
 from models.training.losses import loss_of
-from models.training.recipe import Recipe
 
 SAVE_EVERY_S = 300.0
 WARM_UP = 0.1
@@ -38,9 +38,9 @@ class Training:
         tagger: trained in place.
         encoder: of its texts and pictures.
         data: labelled examples.
-        taught: for each epoch, examples with marginals of a teacher; or empty.
+        distilled: for each epoch, examples with marginals of a teacher; or empty.
         valid: labelled examples that choose the epoch.
-        recipe: how to train.
+        training_config: how to train.
         device: of the tagger.
     """
 
@@ -49,19 +49,19 @@ class Training:
         tagger: Tagger,
         encoder: Encoder,
         data: Sequence[Example],
-        taught: Sequence[Sequence[Example]],
+        distilled: Sequence[Sequence[Example]],
         valid: Sequence[Example],
-        recipe: Recipe,
+        training_config: TrainingConfig,
         device: torch.device,
     ) -> None:
-        self._tagger, self._encoder, self._data, self._taught, self._valid = tagger, encoder, data, taught, valid
-        self._recipe, self._device = recipe, device
-        if recipe.freeze_encoder:
+        self._tagger, self._encoder, self._data, self._distilled, self._valid = tagger, encoder, data, distilled, valid
+        self._training_config, self._device = training_config, device
+        if training_config.freeze_encoder:
             tagger.encoder.requires_grad_(False)
-        self._optimizer = torch.optim.AdamW(parameter_groups(tagger, recipe), fused=True)
-        steps = sum(-(-len(self._batches(epoch)) // recipe.accumulate) for epoch in range(recipe.epochs))
+        self._optimizer = torch.optim.AdamW(parameter_groups(tagger, training_config), fused=True)
+        steps = sum(-(-len(self._batches(epoch)) // training_config.accumulate) for epoch in range(training_config.epochs))
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, schedule(steps))
-        self._average = AveragedModel(tagger, multi_avg_fn=running_average(recipe.average))
+        self._average = AveragedModel(tagger, multi_avg_fn=running_average(training_config.average))
         self._epoch, self._next, self._loss = 0, 0, 0.0
         self._best: dict[str, Tensor] = {}
         self.history: list[dict[str, Any]] = []
@@ -71,13 +71,13 @@ class Training:
         if (state := checkpoint.load()) is not None:
             self._restore(state)
         saved = time.monotonic()
-        while self._epoch < self._recipe.epochs and not self._stops_early():
+        while self._epoch < self._training_config.epochs and not self._stops_early():
             batches = self._batches(self._epoch)
-            title = f"epoch {self._epoch + 1}/{self._recipe.epochs}"
+            title = f"epoch {self._epoch + 1}/{self._training_config.epochs}"
             for index in tqdm(range(self._next, len(batches)), desc=title, initial=self._next, total=len(batches), disable=None):
                 self._step(batches[index], index, last=index + 1 == len(batches))
                 self._next = index + 1
-                if time.monotonic() - saved > save_every_s and self._next % self._recipe.accumulate == 0:
+                if time.monotonic() - saved > save_every_s and self._next % self._training_config.accumulate == 0:
                     checkpoint.save(self._state())
                     saved = time.monotonic()
             self._end_epoch(len(batches))
@@ -96,30 +96,30 @@ class Training:
         return fit_temperature(self._tagger.crf, said)
 
     def _batches(self, epoch: int) -> list[list[Example]]:
-        chance = random.Random(f"{self._recipe.seed} {epoch}")
-        batches = shuffled_batches(self._data, self._recipe.batch_size, chance)
-        if self._taught:
-            batches += shuffled_batches(self._taught[epoch], self._recipe.batch_size, chance)
+        chance = random.Random(f"{self._training_config.seed} {epoch}")
+        batches = shuffled_batches(self._data, self._training_config.batch_size, chance)
+        if self._distilled:
+            batches += shuffled_batches(self._distilled[epoch], self._training_config.batch_size, chance)
             chance.shuffle(batches)
         return batches
 
     def _step(self, chosen: list[Example], index: int, last: bool) -> None:
-        recipe = self._recipe
-        if index % recipe.accumulate == 0:
+        training_config = self._training_config
+        if index % training_config.accumulate == 0:
             self._tagger.train()
-            if recipe.freeze_encoder:
+            if training_config.freeze_encoder:
                 self._tagger.encoder.eval()
-        chance = random.Random(f"{recipe.seed} {self._epoch} {index}")
+        chance = random.Random(f"{training_config.seed} {self._epoch} {index}")
         torch.manual_seed(chance.getrandbits(63))
-        batch = collate(chosen, self._encoder, recipe.picture_dropout, chance)
-        if recipe.word_dropout:
-            batch = drop_words(batch, recipe.word_dropout, self._encoder.unknown_piece, self._encoder.special_pieces)
+        batch = collate(chosen, self._encoder, training_config.picture_dropout, chance)
+        if training_config.word_dropout:
+            batch = drop_words(batch, training_config.word_dropout, self._encoder.unknown_piece, self._encoder.special_pieces)
         batch = batch.to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16):
             loss = loss_of(self._tagger, batch)
-        (loss / recipe.accumulate).backward()
+        (loss / training_config.accumulate).backward()
         self._loss += loss.item()
-        if (index + 1) % recipe.accumulate == 0 or last:
+        if (index + 1) % training_config.accumulate == 0 or last:
             nn.utils.clip_grad_norm_(self._tagger.parameters(), 1.0)
             self._optimizer.step()
             self._schedule.step()
@@ -141,7 +141,10 @@ class Training:
 
     def _stops_early(self) -> bool:
         scores = [record["valid_f1"] for record in self.history]
-        return bool(self._recipe.patience and scores) and len(scores) - 1 - scores.index(max(scores)) >= self._recipe.patience
+        return (
+            bool(self._training_config.patience and scores)
+            and len(scores) - 1 - scores.index(max(scores)) >= self._training_config.patience
+        )
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -163,17 +166,17 @@ class Training:
         self._epoch, self._next, self._loss = state["place"]
 
 
-def parameter_groups(tagger: Tagger, recipe: Recipe) -> list[dict[str, Any]]:
+def parameter_groups(tagger: Tagger, training_config: TrainingConfig) -> list[dict[str, Any]]:
     """Trained parameters by learning rate and decay; the encoder's rates fall by `layer_decay` from its last layer down."""
     layers = tagger.encoder.config.num_hidden_layers
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in tagger.named_parameters():
         if not parameter.requires_grad:
             continue
-        lr = recipe.head_lr
+        lr = training_config.head_lr
         if name.startswith("encoder."):
             layer = LAYER.search(name)
-            lr = recipe.lr * recipe.layer_decay ** (layers - (int(layer[1]) + 1 if layer else 0))
+            lr = training_config.lr * training_config.layer_decay ** (layers - (int(layer[1]) + 1 if layer else 0))
         groups.setdefault((lr, 0.0 if parameter.dim() < 2 else 0.01), []).append(parameter)
     return [{"params": parameters, "lr": lr, "weight_decay": decay} for (lr, decay), parameters in groups.items()]
 
@@ -208,5 +211,5 @@ def span_f1(tagger: Tagger, data: Sequence[Example], encoder: Encoder, device: t
 
 
 def _by_length(data: Sequence[Example], batch_size: int = 64) -> list[list[Example]]:
-    ordered = sorted(data, key=lambda example: len(example.window.pieces))
+    ordered = sorted(data, key=lambda example: len(example.window.subwords))
     return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]

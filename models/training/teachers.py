@@ -17,7 +17,7 @@ from models.tagging.words import split_words
 AT_A_TIME = 512
 
 
-def ask_teachers(
+def teacher_marginals(
     texts: Sequence[str], teachers: Sequence[Path], types: tuple[str, ...], device: str, threads: int, answers: Path
 ) -> list[np.ndarray]:
     """Marginals of each word of each text, mean over the teachers: (W, T) float16 of each text.

@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
 from archive.digest import file_sha256
-from models.inference.pool import Passes
+from models.inference.pool import InferencePool
 
 GRID_SIDE = 7
 SIDE = 224
@@ -40,13 +40,13 @@ class Backbone:
         self.name = f"backbone@{file_sha256(weights)[:12]}" if weights.is_file() else name
         self.grid_width = int(config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else config.hidden_size)
         mean, std = _normalisation(Path(name))
-        self._passes = Passes(self._device, threads)
+        self._pool = InferencePool(self._device, threads)
         self._mean = torch.tensor(mean, device=self._device).view(3, 1, 1)
         self._std = torch.tensor(std, device=self._device).view(3, 1, 1)
 
     def grids(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         """(49, C) float16 of each (224, 224, 3) uint8 RGB crop."""
-        return self._passes.run(self._grids, crops)
+        return self._pool.run(self._grids, crops)
 
     def _grids(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         pixels = torch.from_numpy(np.stack(crops)).to(self._device).permute(0, 3, 1, 2).float() / 255

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from archive.digest import file_sha256
-from models.inference.pool import Passes
+from models.inference.pool import InferencePool
 from models.vision.canvas import Canvas
 from models.vision.detector import Detections, DetectorError, detections, to_tensor
 from models.vision.nms import select
@@ -26,11 +26,11 @@ class OnnxDetector:
         if not path.is_file():
             raise DetectorError(f"--detector {str(path)!r}: there is no such file")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # `Passes` runs several pictures at a time instead
+        options.intra_op_num_threads = 1  # `InferencePool` runs several pictures at a time instead
         options.log_severity_level = 3
         providers = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
         available = [p for p in providers if p in onnxruntime.get_available_providers()]
-        self._passes = Passes(torch.device("cpu"), threads)
+        self._pool = InferencePool(torch.device("cpu"), threads)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[*available, "CPUExecutionProvider"])
             meta = self._session.get_modelmeta().custom_metadata_map
@@ -47,7 +47,7 @@ class OnnxDetector:
 
     def detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
         """Objects of each picture."""
-        return self._passes.run(self._detect, canvases)
+        return self._pool.run(self._detect, canvases)
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
         found = select(self._look(to_tensor(canvases)))

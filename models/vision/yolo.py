@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from archive.digest import file_sha256
-from models.inference.pool import Passes
+from models.inference.pool import InferencePool
 from models.vision.canvas import Canvas
 from models.vision.detector import Detections, DetectorError, detections, to_tensor
 from models.vision.nms import select
@@ -47,7 +47,7 @@ class YoloDetector:
         else:
             network, self.names, self.name = _from_ultralytics(spec)
         self._device = torch.device(device)
-        self._passes = Passes(self._device, threads)
+        self._pool = InferencePool(self._device, threads)
         self._network = network.to(self._device, memory_format=torch.channels_last)
         backbone = network.model[len(network.yaml["backbone"]) - 1]
         backbone.register_forward_hook(self._keep_features)
@@ -59,7 +59,7 @@ class YoloDetector:
 
     def detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
         """Objects and grid of each picture."""
-        return self._passes.run(self._detect, canvases)
+        return self._pool.run(self._detect, canvases)
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
         pixels = to_tensor(canvases).to(self._device, memory_format=torch.channels_last)

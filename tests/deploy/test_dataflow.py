@@ -17,7 +17,7 @@ from deploy.dataflow.template import metadata
 from pipeline.graph import build
 from pipeline.options import UsageError, parse
 from tests.deploy.stores import GoogleStorage
-from transforms.read_posts import Share
+from transforms.read_posts import SliceFilter
 
 ROOT = Path(__file__).parent.parent.parent
 GPU = "type:nvidia-l4;count:1;install-nvidia-driver"
@@ -27,7 +27,7 @@ REQUIRED = ["--posts=gs://archive/posts.jsonl", "--images=gs://archive/images.ta
 def graph(*options: str) -> beam_runner_api_pb2.Pipeline:
     ours, beams = parse([*REQUIRED, *options])
     pipeline = beam.Pipeline(options=beams)
-    build(pipeline, ours, [ours.posts], [str(ours.images)], Share())
+    build(pipeline, ours, [ours.posts], [str(ours.images)], SliceFilter())
     return pipeline.to_runner_api()
 
 

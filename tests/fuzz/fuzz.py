@@ -36,11 +36,11 @@ def lines(data: bytes) -> None:
     path = SCRATCH / f"posts.jsonl{suffix}"
     path.write_bytes(data[1:])
     following = 1
-    for piece in read_slices(str(path), 1 << 12):
-        costs = sum(reject.stage == "post" for reject in piece.rejects)
-        assert piece.first_line == following
-        assert piece.lines == len(piece.posts) + costs + piece.blanks
-        following += piece.lines
+    for slice_ in read_slices(str(path), 1 << 12):
+        costs = sum(reject.stage == "post" for reject in slice_.rejects)
+        assert slice_.first_line == following
+        assert slice_.lines == len(slice_.posts) + costs + slice_.blanks
+        following += slice_.lines
 
 
 def shards(data: bytes) -> None:

@@ -24,7 +24,7 @@ def tar(path: Path, *keys: str) -> str:
     return str(path)
 
 
-def piece(name: str, *images: tuple[str, ...]) -> Slice:
+def slice_(name: str, *images: tuple[str, ...]) -> Slice:
     posts = tuple(Post(str(i), "", keys, None, "s", i) for i, keys in enumerate(images))
     return Slice(name, "s", 1, len(posts), 0, posts)
 
@@ -50,7 +50,7 @@ def located(slices: list[Slice], shards: list[str]) -> tuple[list[Any], list[Any
 
 def test_keys_find_their_members_and_others_do_not(tmp_path: Path) -> None:
     a, b = tar(tmp_path / "a.tar", "1.jpg", "2.jpg"), tar(tmp_path / "b.tar", "3.jpg", "unused.jpg")
-    slices, rejects = located([piece("one", ("1.jpg", "3.jpg"), ("absent.jpg",)), piece("two", ("3.jpg",), ()), piece("three")], [a, b])
+    slices, rejects = located([slice_("one", ("1.jpg", "3.jpg"), ("absent.jpg",)), slice_("two", ("3.jpg",), ()), slice_("three")], [a, b])
     assert slices == [
         ("one", [("1.jpg", a, 512), ("3.jpg", b, 512)]),
         ("three", []),
@@ -62,13 +62,13 @@ def test_keys_find_their_members_and_others_do_not(tmp_path: Path) -> None:
 def test_of_duplicate_keys_the_first_shard_wins_and_the_others_are_reported(tmp_path: Path) -> None:
     a, b = tar(tmp_path / "a.tar", "1.jpg", "1.jpg"), tar(tmp_path / "b.tar", "1.jpg")
     for shards in ([a, b], [b, a]):
-        slices, rejects = located([piece("one", ("1.jpg",))], shards)
+        slices, rejects = located([slice_("one", ("1.jpg",))], shards)
         assert slices == [("one", [("1.jpg", a, 512)])]
         assert rejects == [("duplicate_key", a, "1.jpg"), ("duplicate_key", b, "1.jpg")]
 
 
 def test_no_shards_at_all() -> None:
-    assert located([piece("one", ("1.jpg",))], []) == ([("one", [])], [])
+    assert located([slice_("one", ("1.jpg",))], []) == ([("one", [])], [])
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -15,7 +15,7 @@ from archive.images.decode import Limits
 from archive.posts.records import Post, Slice
 from models.pretrained import PRETRAINED
 from models.vision.look import Looker, Prepared, Sight
-from transforms.bisect import in_halves
+from transforms.bisect import bisect_on_failure
 from transforms.look import PictureReader
 
 
@@ -98,6 +98,6 @@ def test_a_failure_costs_one_item() -> None:
             raise ValueError("no")
         return [item * 10 for item in items]
 
-    results = in_halves(run, range(8))
+    results = bisect_on_failure(run, range(8))
     assert [r if isinstance(r, int) else str(r) for r in results] == [0, 10, 20, "no", 40, "no", 60, 70]
-    assert in_halves(run, []) == []
+    assert bisect_on_failure(run, []) == []

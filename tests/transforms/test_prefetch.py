@@ -48,7 +48,7 @@ def test_each_picture_has_its_own_outcome_in_order(shard: Path, wanted: set[int]
     prepare = Preparation(fails, hangs)
     decoder = Decoder(prepare, Limits(decode_timeout_s=0.2))  # type: ignore[arg-type]
     try:
-        found = [(member.offset, outcome) for member, outcome in decoder.ahead(members(shard, sorted(wanted)), ahead)]
+        found = [(member.offset, outcome) for member, outcome in decoder.prefetch(members(shard, sorted(wanted)), ahead)]
     finally:
         prepare.over.set()
     slow, failed = Unusable("corrupt", "too_slow"), Unusable("corrupt", "decoder_failed")
@@ -57,7 +57,7 @@ def test_each_picture_has_its_own_outcome_in_order(shard: Path, wanted: set[int]
 
 def test_a_shard_that_is_gone_costs_its_pictures_alone(shard: Path) -> None:
     lost = Member(str(shard) + "-gone", 0, 1, "stored")
-    found = dict(Decoder(Preparation(set(), set()), Limits()).ahead([*members(shard, [1, 2]), lost], 8))  # type: ignore[arg-type]
+    found = dict(Decoder(Preparation(set(), set()), Limits()).prefetch([*members(shard, [1, 2]), lost], 8))  # type: ignore[arg-type]
     assert [found[member] for member in members(shard, [1, 2])] == [1, 2]
     assert found[lost] == Unusable("missing", "unreadable_shard")
 
@@ -69,5 +69,5 @@ def test_time_in_line_is_not_time_in_the_decoder(shard: Path) -> None:
         time.sleep(0.05)
         return data[0]
 
-    found = list(Decoder(slowly, Limits(decode_timeout_s=0.5)).ahead(members(shard, list(range(50))), 50))  # type: ignore[arg-type]
+    found = list(Decoder(slowly, Limits(decode_timeout_s=0.5)).prefetch(members(shard, list(range(50))), 50))  # type: ignore[arg-type]
     assert [outcome for _, outcome in found] == list(range(50))

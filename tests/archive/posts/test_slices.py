@@ -143,10 +143,10 @@ def test_accounts_add_up_for_any_bytes(lines: list[bytes], extension: str) -> No
     raw = b"\n".join(lines)
     slices = slices_of(COMPRESS[extension](raw), extension, max_line_bytes=30)
     expected = len(raw.split(b"\n")) - (1 if raw.endswith(b"\n") or not raw else 0)
-    assert sum(piece.lines for piece in slices) == expected
-    for piece, following in zip(slices, [*slices[1:], None], strict=False):
-        assert piece.lines == len(piece.posts) + len(piece.rejects) + piece.blanks
-        assert following is None or following.first_line == piece.first_line + piece.lines
+    assert sum(slice_.lines for slice_ in slices) == expected
+    for slice_, following in zip(slices, [*slices[1:], None], strict=False):
+        assert slice_.lines == len(slice_.posts) + len(slice_.rejects) + slice_.blanks
+        assert following is None or following.first_line == slice_.first_line + slice_.lines
 
 
 @settings(deadline=None, max_examples=60)
@@ -158,10 +158,10 @@ def test_damaged_files_give_what_can_be_read_and_one_reject(data: st.DataObject,
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     cut = bytes(raw[: data.draw(st.integers(0, len(raw)))])
     slices = slices_of(cut, extension)
-    broken = [reject for piece in slices for reject in piece.rejects if reject.stage == "shard"]
+    broken = [reject for slice_ in slices for reject in slice_.rejects if reject.stage == "shard"]
     assert len(broken) <= 1
-    lines = sum(piece.lines for piece in slices)
-    assert lines == sum(len(piece.posts) + len(piece.rejects) + piece.blanks for piece in slices) - len(broken)
+    lines = sum(slice_.lines for slice_ in slices)
+    assert lines == sum(len(slice_.posts) + len(slice_.rejects) + slice_.blanks for slice_ in slices) - len(broken)
 
 
 @pytest.mark.parametrize("extension", [".gz", ".bz2", ".zst"])
@@ -170,26 +170,26 @@ def test_a_truncated_file_is_reported(extension: str) -> None:
     compressed = COMPRESS[extension](whole)
     slices = slices_of(compressed[: len(compressed) * 3 // 4], extension)
     assert [r.reason for r in slices[-1].rejects if r.stage == "shard"] == ["unreadable_posts"]
-    assert extension == ".bz2" or sum(len(piece.posts) for piece in slices) > 15_000
+    assert extension == ".bz2" or sum(len(slice_.posts) for slice_ in slices) > 15_000
 
 
 @pytest.mark.parametrize("extension", [".gz", ".bz2", ".zst"])
 def test_files_of_several_compressed_parts_are_read_whole(extension: str) -> None:
     part = COMPRESS[extension](b'{"id":1,"text":"a"}\n')
-    assert sum(len(piece.posts) for piece in slices_of(part * 3, extension)) == 3
+    assert sum(len(slice_.posts) for slice_ in slices_of(part * 3, extension)) == 3
 
 
 def test_a_line_too_long_is_rejected_and_never_held() -> None:
-    (piece,) = slices_of(b'{"id":1,"text":"a"}\n' + b"x" * 5_000_000 + b'\n{"id":2,"text":"b"}\n' + b"y" * 200_000, max_line_bytes=1000)
-    assert [post.id for post in piece.posts] == ["1", "2"]
-    assert [(r.reason, r.line, len(r.payload)) for r in piece.rejects] == [("too_long", 2, 1024), ("too_long", 4, 1024)]
+    (slice_,) = slices_of(b'{"id":1,"text":"a"}\n' + b"x" * 5_000_000 + b'\n{"id":2,"text":"b"}\n' + b"y" * 200_000, max_line_bytes=1000)
+    assert [post.id for post in slice_.posts] == ["1", "2"]
+    assert [(r.reason, r.line, len(r.payload)) for r in slice_.rejects] == [("too_long", 2, 1024), ("too_long", 4, 1024)]
 
 
 @pytest.mark.parametrize("line", [b'{"id":1,"text":"a"}' + b" " * 3000 + b"garbage", b" " * 3000])
 def test_a_first_line_too_long_is_not_judged_by_its_beginning(line: bytes) -> None:
-    (piece,) = slices_of(line + b"\n", max_line_bytes=2000)
-    assert [(r.reason, r.line) for r in piece.rejects] == [("too_long", 1)]
-    assert (piece.posts, piece.blanks) == ((), 0)
+    (slice_,) = slices_of(line + b"\n", max_line_bytes=2000)
+    assert [(r.reason, r.line) for r in slice_.rejects] == [("too_long", 1)]
+    assert (slice_.posts, slice_.blanks) == ((), 0)
 
 
 @pytest.mark.parametrize("extension", [".bz2", ".zst"])
@@ -209,20 +209,20 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 def test_byte_order_mark_and_windows_line_ends() -> None:
-    (piece,) = slices_of(b'\xef\xbb\xbf{"id":1,"text":"a"}\r\n\r\n{"id":2,"text":"b"}\r\n')
-    assert ([post.id for post in piece.posts], piece.blanks, piece.lines) == (["1", "2"], 1, 3)
+    (slice_,) = slices_of(b'\xef\xbb\xbf{"id":1,"text":"a"}\r\n\r\n{"id":2,"text":"b"}\r\n')
+    assert ([post.id for post in slice_.posts], slice_.blanks, slice_.lines) == (["1", "2"], 1, 3)
 
 
 def test_slices_double_and_depend_on_the_lines_alone() -> None:
     raw = b"".join(b'{"id":%d,"text":"a"}\n' % i for i in range(5000))
     plain = slices_of(raw)
-    assert [piece.lines for piece in plain] == [64, 128, 256, 512, LARGEST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_LINES, 968]
-    assert [piece.first_line for piece in slices_of(gzip.compress(raw), ".gz")] == [piece.first_line for piece in plain]
+    assert [slice_.lines for slice_ in plain] == [64, 128, 256, 512, LARGEST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_LINES, 968]
+    assert [slice_.first_line for slice_ in slices_of(gzip.compress(raw), ".gz")] == [slice_.first_line for slice_ in plain]
 
 
 def test_a_slice_also_ends_by_bytes() -> None:
     raw = (b'{"id":1,"text":"' + b"a" * 2**20 + b'"}\n') * 9
-    assert [piece.lines for piece in slices_of(raw)] == [4, 4, 1]
+    assert [slice_.lines for slice_ in slices_of(raw)] == [4, 4, 1]
 
 
 def test_an_empty_file_has_no_slice() -> None:
@@ -235,7 +235,7 @@ def test_names_tell_the_file_and_the_line_and_are_safe(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         path = tmp_path / folder / "2026 ü posts.v2.jsonl"
         path.write_bytes(b'{"id":1,"text":"a"}\n' * 65)
-        names |= {piece.name for piece in read_slices(str(path), MAX)}
+        names |= {slice_.name for slice_ in read_slices(str(path), MAX)}
     assert len(names) == 4
     assert all(name.startswith("2026___posts-") and name[-9:] in ("000000001", "000000065") for name in names)
 
@@ -254,11 +254,11 @@ def test_finding_posts(tmp_path: Path) -> None:
 
 
 def test_the_real_archive_has_1593_posts(shared: Path) -> None:
-    slices = [piece for file in find_posts(str(shared / "archive"), "--posts") for piece in read_slices(file, MAX)]
-    assert sum(len(piece.posts) for piece in slices) == sum(piece.lines for piece in slices) == 1593
+    slices = [slice_ for file in find_posts(str(shared / "archive"), "--posts") for slice_ in read_slices(file, MAX)]
+    assert sum(len(slice_.posts) for slice_ in slices) == sum(slice_.lines for slice_ in slices) == 1593
 
 
 def test_zeros_behind_a_compressed_part_are_padding(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"id": 1, "text": ""}\n') + bytes(10_000))
-    (piece,) = read_slices(str(tmp_path / "a.jsonl.gz"), MAX)
-    assert (piece.lines, piece.rejects) == (1, ())
+    (slice_,) = read_slices(str(tmp_path / "a.jsonl.gz"), MAX)
+    assert (slice_.lines, slice_.rejects) == (1, ())

@@ -1,4 +1,4 @@
-"""Passes through a network: one picture and one thread each, whatever torch is set to."""
+"""InferencePool through a network: one picture and one thread each, whatever torch is set to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 import torch
 
-from models.inference.pool import Passes
+from models.inference.pool import InferencePool
 
 CPU = torch.device("cpu")
 
@@ -27,16 +27,16 @@ def test_each_pass_has_one_item_and_one_thread(threads: int) -> None:
         torch.ones(8) + 1  # torch is in use
         return [(items[0], len(items), torch.get_num_threads(), torch.is_inference_mode_enabled())]
 
-    assert Passes(CPU, threads).run(network, range(20)) == [(i, 1, 1, True) for i in range(20)]
+    assert InferencePool(CPU, threads).run(network, range(20)) == [(i, 1, 1, True) for i in range(20)]
 
 
 def test_as_many_items_at_a_time_as_threads() -> None:
     together = threading.Barrier(3, timeout=10)
-    assert Passes(CPU, 3).run(lambda items: [together.wait() >= 0], range(6)) == [True] * 6
+    assert InferencePool(CPU, 3).run(lambda items: [together.wait() >= 0], range(6)) == [True] * 6
 
 
 def test_other_threads_keep_the_setting_of_torch(torch_threads: int) -> None:
-    Passes(CPU, 2).run(lambda items: list(items), range(4))
+    InferencePool(CPU, 2).run(lambda items: list(items), range(4))
     seen: list[int] = []
     later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
     later.start()
@@ -45,6 +45,6 @@ def test_other_threads_keep_the_setting_of_torch(torch_threads: int) -> None:
 
 
 def test_nothing_gives_nothing_and_errors_come_through() -> None:
-    assert Passes(CPU, 2).run(lambda items: list(items), []) == []
+    assert InferencePool(CPU, 2).run(lambda items: list(items), []) == []
     with pytest.raises(ZeroDivisionError):
-        Passes(CPU, 2).run(lambda items: [1 // item for item in items], [1, 0])
+        InferencePool(CPU, 2).run(lambda items: [1 // item for item in items], [1, 0])

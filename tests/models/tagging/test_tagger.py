@@ -23,8 +23,8 @@ from transformers.models.bert.modeling_bert import BertLayer
 
 from models.tagging.fusion import AttentionLayer
 from models.tagging.tagger import Batch, Tagger, TaggerConfig
+from models.training.config import TrainingConfig
 from models.training.loop import parameter_groups
-from models.training.recipe import Recipe
 
 D, A, C = 128, 10, 24
 LAYER = {"hidden_size": D, "num_attention_heads": 2, "intermediate_size": 4 * D}
@@ -55,8 +55,8 @@ def batch(seed: int = 0) -> Batch:
     mask = torch.tensor([[1] * 9, [1] * 5 + [0] * 4, [1] * 7 + [0] * 2]).bool()
     grid_mask = torch.tensor([[True] * 49, [True] * 49, [False] * 49])
     objects = torch.tensor([[1, 1, 5, 0, 0], [80, 3, 2, 1, 7], [0] * 5])
-    pieces, augmentation = torch.randint(0, 50, (3, 9)), torch.randint(0, 8, (3, 9)) * mask
-    return Batch(pieces, mask, augmentation, torch.zeros_like(pieces), torch.randn(3, 49, C), grid_mask, objects)
+    subwords, augmentation = torch.randint(0, 50, (3, 9)), torch.randint(0, 8, (3, 9)) * mask
+    return Batch(subwords, mask, augmentation, torch.zeros_like(subwords), torch.randn(3, 49, C), grid_mask, objects)
 
 
 def bert_layer(ours: AttentionLayer) -> BertLayer:
@@ -89,7 +89,7 @@ def paper(t: Tagger, x: Batch) -> Tensor:
     encoder.load_state_dict(t.encoder.state_dict())
     a = t.table[x.augmentation]
     added = (a @ t.augment.weight.T + t.augment.bias) * (x.augmentation > 0)[..., None]
-    S = encoder(input_ids=x.pieces, attention_mask=x.mask.long()).last_hidden_state + added
+    S = encoder(input_ids=x.subwords, attention_mask=x.mask.long()).last_hidden_state + added
     M = cross(t.encode_text, S, S, x.mask)
     V1, V2 = x.grid @ t.project_direct.weight.T + t.project_direct.bias, x.grid @ t.project_talked.weight.T + t.project_talked.bias
     objects, object_mask = t.object_embedding(x.objects), x.objects > 0
@@ -179,12 +179,12 @@ ENCODERS = [
 @pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: encoder.model_type)
 def test_any_hugging_face_encoder_reads_the_text(encoder: PretrainedConfig) -> None:
     t, x = tagger(replace(CONFIG, encoder=encoder.to_dict())), batch()
-    x = x._replace(pieces=x.pieces.clamp(min=3).masked_fill(~x.mask, encoder.pad_token_id or 0))
+    x = x._replace(subwords=x.subwords.clamp(min=3).masked_fill(~x.mask, encoder.pad_token_id or 0))
     together = t(x).emissions
     for i in range(3):
         n = int(x.mask[i].sum())
         alone = t(Batch(*(tensor[i : i + 1, :n] if tensor.shape[1] == 9 else tensor[i : i + 1] for tensor in x))).emissions
         assert (together[i, :n] - alone[0]).abs().max() < 1e-4 * together.abs().max()
-    groups = parameter_groups(t, Recipe(lr=1e-4, layer_decay=0.5))
+    groups = parameter_groups(t, TrainingConfig(lr=1e-4, layer_decay=0.5))
     rates = {group["lr"] for group in groups}
     assert {1e-3, 1e-4, 5e-5, 2.5e-5} <= rates | ({5e-5, 1e-4} if encoder.model_type == "albert" else set())  # its layers are one

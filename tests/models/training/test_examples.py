@@ -7,14 +7,14 @@ import numpy as np
 from models.pretrained import PRETRAINED
 from models.tagging.bundle import load_bundle
 from models.tagging.encoding import Encoder
-from models.training.examples import taught_examples
+from models.training.examples import distilled_examples
 
 
 def test_an_entity_that_began_before_a_window_begins_with_it() -> None:
     bundle = load_bundle(PRETRAINED / "default")
     encoder = Encoder(bundle.tokenizer, bundle.tagger.config, bundle.table, 40, 5, 4, np.arange(80), reads_grid=True)
     said = np.tile(np.array([0.2, 0.1, 0.7, 0, 0, 0, 0, 0, 0], np.float16), (100, 1))
-    made = taught_examples(["word " * 100], [said], encoder)
+    made = distilled_examples(["word " * 100], [said], encoder)
     assert len(made) > 2
     for example in made:
         np.testing.assert_allclose(example.target[0, :3], [0.2, 0.8, 0], atol=1e-3)

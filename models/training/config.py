@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingConfig:
     """Choices of one training run.
 
     Attributes:

@@ -33,7 +33,7 @@ class _Source:
 
 
 @dataclass
-class Account:
+class Audit:
     """Counts of an output folder.
 
     Attributes:
@@ -81,37 +81,37 @@ class Account:
         }
 
 
-def account(output: str, lines_of: dict[str, int]) -> Account:
+def audit(output: str, lines_of: dict[str, int]) -> Audit:
     """Count an output folder, one file at a time.
 
     Args:
         output: its address.
         lines_of: how many lines each posts file has that was read.
     """
-    told = Account()
+    found_in = Audit()
     costs: Counter[str] = Counter()  # lines of each slice that its rejects account for
     sources: dict[str, _Source] = defaultdict(_Source)
     for name, file in output_files(output, "rejects"):
-        with told.reading(name, file):
+        with found_in.reading(name, file):
             for stage, reason in WRITER.reject_reasons(file):
-                told.rejects[stage][reason] += 1
+                found_in.rejects[stage][reason] += 1
                 costs[posixpath.basename(name)] += stage in COSTS_A_ROW
     for name, file in output_files(output, "annotations"):
-        with told.reading(name, file):
+        with found_in.reading(name, file):
             if counts := WRITER.counts(file):
-                told.entities.update(counts.entities)
-                told.images.update(counts.images)
-                told.rows[posixpath.basename(name).removesuffix(WRITER.suffix)] = counts.rows
+                found_in.entities.update(counts.entities)
+                found_in.images.update(counts.images)
+                found_in.rows[posixpath.basename(name).removesuffix(WRITER.suffix)] = counts.rows
                 facts, rejects = counts.facts, costs.pop(posixpath.basename(name), 0)
                 sources[facts.source].slices.append((facts.first_line, facts.lines, counts.rows, facts.blanks, rejects, name))
-    told.problems += [f"rejects/{name} belongs to no slice of annotations" for name, lines in costs.items() if lines]
-    told.sources = {name: sources[name].counts() for name in sorted(lines_of.keys() | sources.keys())}
-    for name in told.sources:
+    found_in.problems += [f"rejects/{name} belongs to no slice of annotations" for name, lines in costs.items() if lines]
+    found_in.sources = {name: sources[name].counts() for name in sorted(lines_of.keys() | sources.keys())}
+    for name in found_in.sources:
         found = list(_problems(name, sources[name], lines_of.get(name)))
-        told.problems += found
+        found_in.problems += found
         if not found:
-            told.whole[name] = lines_of[name]
-    return told
+            found_in.whole[name] = lines_of[name]
+    return found_in
 
 
 def output_files(output: str, folder: Folder) -> Iterator[tuple[str, BinaryIO]]:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from archive.stores import open_file
-from pipeline.checks import Checked
-from pipeline.inputs import InputFile, look_at
+from pipeline.checks import ResolvedInputs
+from pipeline.inputs import InputFile, fingerprint
 from pipeline.options import RunOptions, UsageError
 from transforms.writers import WRITER
 from transforms.writers.whole_file import whole_file
@@ -19,7 +19,7 @@ ROW_OPTIONS = ("max_line_bytes", "max_image_bytes", "max_image_pixels", "decode_
 
 
 @dataclass(frozen=True)
-class Record:
+class RunManifest:
     """What decides the rows of an output.
 
     Attributes:
@@ -36,17 +36,17 @@ class Record:
         """Posts files that are not known to be done."""
         return [address for address, file in self.posts.items() if file.lines is None]
 
-    def with_lines(self, lines: dict[str, int]) -> Record:
+    def with_lines(self, lines: dict[str, int]) -> RunManifest:
         """The record when these posts files, and no others, are wholly in the output."""
         return replace(self, posts={name: replace(file, lines=lines.get(name)) for name, file in self.posts.items()})
 
 
-def begin(options: RunOptions, checked: Checked, before: Record | None) -> Record:
+def begin(options: RunOptions, inputs: ResolvedInputs, before: RunManifest | None) -> RunManifest:
     """The record of the run that is about to begin.
 
     Args:
         options: of the run.
-        checked: its inputs and models.
+        inputs: its inputs and models.
         before: record of the run that is resumed, or None.
 
     Raises:
@@ -54,16 +54,16 @@ def begin(options: RunOptions, checked: Checked, before: Record | None) -> Recor
     """
     settings = {
         "schema_version": WRITER.version,
-        "model": checked.model,
-        "detector": checked.detector,
+        "model": inputs.model,
+        "detector": inputs.detector,
         **{name: getattr(options, name) for name in ROW_OPTIONS},
     }
-    before = before or Record(settings)
+    before = before or RunManifest(settings)
     for name, value in settings.items():
         if before.settings.get(name) != value:
             raise _refused(options, f"{name} is {value!r} now and was {before.settings.get(name)!r}")
-    posts = {name: look_at(name, True, before.posts.get(name)) for name in checked.posts}
-    shards = {name: look_at(name, False) for name in checked.shards if not name.endswith("/")}
+    posts = {name: fingerprint(name, True, before.posts.get(name)) for name in inputs.posts}
+    shards = {name: fingerprint(name, False) for name in inputs.shards if not name.endswith("/")}
     for known, now in ((before.posts, posts), (before.shards, shards)):
         changed = [name for name in now if name in known and not known[name].is_same(now[name])]
         if changed:
@@ -78,22 +78,22 @@ def begin(options: RunOptions, checked: Checked, before: Record | None) -> Recor
         if twins and twins[0] not in posts:
             raise _refused(options, f"{name} holds what was read as {twins[0]}: give --posts as then")
     kept = {name: replace(now, lines=before.posts[name].lines) if name in before.posts else now for name, now in posts.items()}
-    return Record(settings, before.posts | kept, before.shards | shards)
+    return RunManifest(settings, before.posts | kept, before.shards | shards)
 
 
 def _refused(options: RunOptions, what: str) -> UsageError:
     return UsageError(f"--resume {options.output}: {what}; give what the first run had, or a new --output")
 
 
-def save(output: str, record: Record, summary: dict[str, Any]) -> None:
+def save(output: str, manifest: RunManifest, summary: dict[str, Any]) -> None:
     """Write `run.json`, whole or not at all."""
-    inputs = {kind: {name: asdict(file) for name, file in getattr(record, kind).items()} for kind in ("posts", "shards")}
-    text = json.dumps(summary | {"settings": record.settings, "inputs": inputs}, indent=1, ensure_ascii=False)
+    inputs = {kind: {name: asdict(file) for name, file in getattr(manifest, kind).items()} for kind in ("posts", "shards")}
+    text = json.dumps(summary | {"settings": manifest.settings, "inputs": inputs}, indent=1, ensure_ascii=False)
     with whole_file(f"{output}/{FILE}") as file:
         file.write(f"{text}\n".encode("utf-8", "surrogateescape"))
 
 
-def load(output: str) -> tuple[Record, dict[str, Any]]:
+def load(output: str) -> tuple[RunManifest, dict[str, Any]]:
     """The record of an output folder, and all that its `run.json` says.
 
     Raises:
@@ -103,6 +103,6 @@ def load(output: str) -> tuple[Record, dict[str, Any]]:
         with open_file(f"{output}/{FILE}") as file:
             summary = json.loads(file.read().decode("utf-8", "surrogateescape"))
         inputs = {kind: {name: InputFile(**values) for name, values in summary["inputs"][kind].items()} for kind in ("posts", "shards")}
-        return Record(dict(summary["settings"]), **inputs), summary
+        return RunManifest(dict(summary["settings"]), **inputs), summary
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{output} has no {FILE} of this version: give the folder of a run, or begin anew with --overwrite") from error
