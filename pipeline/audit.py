@@ -1,4 +1,4 @@
-"""What an output folder holds, counted from its files alone, and whether it is all that the input had."""
+"""Count an output folder from its files alone, and compare it with the lines of the input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COSTS_A_ROW = ("post", "tag")
 
 @dataclass
 class _Source:
-    """What is there of one posts file: its slices as (first line, lines, rows, blanks, rejects, name)."""
+    """Output of one posts file: its slices as (first line, lines, rows, blanks, rejects, name)."""
 
     slices: list[tuple[int, int, int, int, int, str]] = field(default_factory=list)
 
@@ -43,8 +43,8 @@ class Audit:
         rows: of each slice, by its name.
         sources: per posts file its `lines`, `rows`, `rejects` (those that cost a row) and `blanks`.
         files: SHA-256 of every file, by its path in the folder.
-        problems: sentences about what does not add up.
-        whole: lines of the posts files that are wholly accounted for.
+        problems: one sentence for each inconsistency.
+        whole: lines of the posts files that are completely in the output.
     """
 
     entities: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class Audit:
 
     @contextmanager
     def reading(self, name: str, raw: Any) -> Iterator[None]:
-        """Note the hash of a file, and that it is a problem where it cannot be read."""
+        """Keep the hash of a file; a file that cannot be read becomes a problem."""
         self.files[name] = hashlib.file_digest(raw, "sha256").hexdigest()
         try:
             yield
@@ -123,7 +123,7 @@ def output_files(output: str, folder: Folder) -> Iterator[tuple[str, BinaryIO]]:
 
 
 def _problems(name: str, source: _Source, lines: int | None) -> Iterator[str]:
-    """What is wrong with the account of one posts file."""
+    """Yield the inconsistencies of one posts file."""
     slices = sorted(source.slices)
     for _, of_slice, rows, blanks, rejects, file in slices:
         if of_slice != rows + rejects + blanks:
@@ -134,6 +134,6 @@ def _problems(name: str, source: _Source, lines: int | None) -> Iterator[str]:
         if left[0] + left[1] != right[0]:
             yield f"{name}: the slices at line {left[0]} ({left[1]} lines) and line {right[0]} do not join"
     if lines is None:
-        yield f"{name}: has rows, but was not read by the run that run.json tells of"
+        yield f"{name}: has rows, but was not read by the run in run.json"
     elif source.total(1) != lines:
         yield f"{name}: has {lines} lines, of which {source.total(1)} are accounted for"

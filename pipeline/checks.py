@@ -1,4 +1,4 @@
-"""Whatever can be known to be wrong before the work begins."""
+"""Check inputs and models before the work begins."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ResolvedInputs:
 
 
 def check(options: RunOptions, local: bool) -> ResolvedInputs:
-    """Find the inputs, load the models; where the work is done elsewhere, on this machine's CPU. Raises UsageError with one sentence."""
+    """Find the inputs and load the models; if the work runs on other machines, on the CPU here. Raises UsageError with one sentence."""
     if not re.fullmatch(DEVICES, options.device):
         raise UsageError(f"--device {options.device!r} is none of auto, cpu, cuda, cuda:N")
     try:

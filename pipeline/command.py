@@ -1,4 +1,4 @@
-"""Parse, check, run, say what happened."""
+"""Parse the command, check it, run it, and print a summary."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def main(argv: Sequence[str]) -> int:
         print(f"postner: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
-        print("postner: interrupted; the files that are there are whole, run again with --resume to go on", file=sys.stderr)
+        print("postner: interrupted; all written files are complete: repeat the command with --resume to finish", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
 def _run(options: RunOptions, beam_options: PipelineOptions, started: float, again: bool = False) -> int:
-    """One run; `again` tells one that has nothing to say where nothing is new."""
+    """Run once and return the exit status; with `again`, print nothing if nothing is new."""
     from pipeline import manifest, output, report
     from pipeline.audit import audit
     from pipeline.checks import check
@@ -63,7 +63,7 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
         counters = do(Job(options, beam_options, pending, inputs.shards, slice_filter)) if (pending := run.pending()) else Counter()
         if counters is None:
             print(
-                f"postner: the job is described, not done; when the engine has done it, run again with --resume to check {options.output}"
+                f"postner: the job is described, not run; when the engine has run it, use --resume to check {options.output}"
             )
             return EXIT_DONE
         output.complete(options.output)
@@ -73,28 +73,28 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
         counted = audit(options.output, lines_of)
         summary = report.summarise(options, inputs, counted, slice_filter.done, counters, started, startup_seconds)
         manifest.save(options.output, run.with_lines(counted.whole), summary)
-    except Exception as error:  # Beam wraps whatever happened in a worker
+    except Exception as error:  # Beam wraps the exceptions of its workers
         cause = cause_of(error)
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
         log = output.keep_log(options.output, traceback.format_exc())
         print(
             f"postner: failed: {type(cause).__name__}: {_sentence(cause)} (details: {log}); "
-            "what is there is whole: run again with --resume to go on",
+            "all written files are complete: repeat the command with --resume to finish",
             file=sys.stderr,
         )
         return EXIT_FAILED
-    with suppress(BrokenPipeError):  # who reads the beginning alone has what they want
+    with suppress(BrokenPipeError):  # a reader such as head may close the pipe early
         print(report.table(summary), flush=True)
     for problem in counted.problems[:SHOWN]:
         print(f"postner: {problem}", file=sys.stderr)
     if counted.problems:
-        print(f"postner: {len(counted.problems)} problems: run again with --resume to do what is missing", file=sys.stderr)
+        print(f"postner: {len(counted.problems)} problems: repeat the command with --resume to do what is missing", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
 
 
 def _sentence(cause: BaseException) -> str:
-    """What an exception says, in a line; of a long message, such as an engine's, what happened and why: its two ends."""
-    said = " ".join(str(cause).split())
-    return said if len(said) <= 600 else f"{said[:200]} ... {said[-400:]}"
+    """Return the message of an exception in one line; of a long one, such as an engine's, the beginning and the end."""
+    message = " ".join(str(cause).split())
+    return message if len(message) <= 600 else f"{message[:200]} ... {message[-400:]}"

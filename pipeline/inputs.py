@@ -1,4 +1,4 @@
-"""Whether an input file is still the one that an earlier run read."""
+"""Tell whether an input file has changed since an earlier run read it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archive.stores import open_file, resolve
 
 @dataclass(frozen=True)
 class InputFile:
-    """What tells an input file from a changed one.
+    """The identity of an input file, to detect changes.
 
     Attributes:
         bytes: its size.
@@ -36,7 +36,7 @@ class InputFile:
 
 
 def fingerprint(address: str, hashed: bool, before: InputFile | None = None) -> InputFile:
-    """The file as it is now.
+    """Return the identity of a file as it is now.
 
     Args:
         address: of the file.
@@ -56,7 +56,7 @@ def fingerprint(address: str, hashed: bool, before: InputFile | None = None) -> 
 
 
 def count_lines(address: str, max_line_bytes: int) -> int:
-    """Lines of a posts file, read for nothing else; of a damaged file those before the damage."""
+    """Count the lines of a posts file; in a damaged file, those before the damage."""
     counted = 0
     with suppress(DamagedError), open_file(address) as file:
         for _ in read_lines(file, address, max_line_bytes):

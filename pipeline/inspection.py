@@ -1,4 +1,4 @@
-"""What is wrong with an output folder: lines that are lost or doubled, rows that break the schema, files that changed."""
+"""Find problems in an output folder: lost or doubled lines, rows that break the schema, changed files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transforms.writers.writer import Folder, UnreadableError
 
 
 def inspect(output: str) -> list[str]:
-    """Sentences about what is wrong with an output folder; none if all is well.
+    """Return a sentence for each problem of an output folder.
 
     Raises:
         UsageError: it is no output of a run.
@@ -53,7 +53,7 @@ def _wrong_rows(name: str, file: IO[bytes], folder: Folder, model: str) -> Itera
 
 
 def wrong_with(row: dict[str, Any], model: str) -> str | None:
-    """What breaks the contract in a row of annotations, or None."""
+    """Return what breaks the contract in a row of annotations, or None."""
     if row["model"] != model:
         return f"annotated by {row['model']}, the run was with {model}"
     end = 0

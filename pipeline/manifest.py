@@ -1,4 +1,4 @@
-"""`run.json` from the first moment of a run: what it reads and with what, so that `--resume` can tell whether it goes on."""
+"""The manifest of a run in `run.json`: its inputs and settings, written at the start, compared by `--resume`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROW_OPTIONS = ("max_line_bytes", "max_image_bytes", "max_image_pixels", "decode_
 
 @dataclass(frozen=True)
 class RunManifest:
-    """What decides the rows of an output.
+    """Everything that decides the rows of an output.
 
     Attributes:
         settings: schema version, model, detector and the options that change rows.
@@ -37,17 +37,17 @@ class RunManifest:
         return [address for address, file in self.posts.items() if file.lines is None]
 
     def with_lines(self, lines: dict[str, int]) -> RunManifest:
-        """The record when these posts files, and no others, are wholly in the output."""
+        """Return the manifest when these posts files, and no others, are completely in the output."""
         return replace(self, posts={name: replace(file, lines=lines.get(name)) for name, file in self.posts.items()})
 
 
 def begin(options: RunOptions, inputs: ResolvedInputs, before: RunManifest | None) -> RunManifest:
-    """The record of the run that is about to begin.
+    """Return the manifest of the run that is about to begin.
 
     Args:
         options: of the run.
         inputs: its inputs and models.
-        before: record of the run that is resumed, or None.
+        before: manifest of the run that is resumed, or None.
 
     Raises:
         UsageError: `before` was made with another model, detector, option, or with other content of an input file.
@@ -94,10 +94,10 @@ def save(output: str, manifest: RunManifest, summary: dict[str, Any]) -> None:
 
 
 def load(output: str) -> tuple[RunManifest, dict[str, Any]]:
-    """The record of an output folder, and all that its `run.json` says.
+    """Return the manifest of an output folder, and the whole content of its `run.json`.
 
     Raises:
-        UsageError: it has no `run.json` that a run of this version wrote.
+        UsageError: it has no `run.json` of this version.
     """
     try:
         with open_file(f"{output}/{FILE}") as file:

@@ -1,4 +1,4 @@
-"""The output folder: refused where it holds something, replaced or gone on with on demand, complete and readable at the end."""
+"""Prepare the output folder (new, emptied or resumed), and complete it at the end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OURS = {*FOLDERS, FILE, LOG}
 
 
 def prepare(options: RunOptions) -> RunManifest | None:
-    """Make the output folder ready: new or emptied, or as an earlier run left it, whose record is returned.
+    """Make the output folder ready: new, emptied, or as an earlier run left it. Returns the manifest of that run.
 
     Raises:
-        UsageError: it holds something and neither `overwrite` nor `resume` is given, or holds what no run wrote, or
+        UsageError: it holds something and neither `overwrite` nor `resume` is given, or holds what no run created, or
             cannot be written, or holds no run that could be resumed.
     """
     output = options.output
@@ -46,7 +46,7 @@ def prepare(options: RunOptions) -> RunManifest | None:
 
 
 def names_in(folder: str) -> list[str]:
-    """Names of what lies in a folder, sorted; none if there is no such folder."""
+    """Return the sorted names in a folder; none if there is no such folder."""
     filesystem, path = resolve(folder)
     filesystem.invalidate_cache()
     try:
@@ -56,12 +56,12 @@ def names_in(folder: str) -> list[str]:
 
 
 def done_slices(output: str) -> frozenset[str]:
-    """Names of the slices whose output is there."""
+    """Return the names of the slices whose output exists."""
     return frozenset(name.removesuffix(WRITER.suffix) for name in names_in(f"{output}/annotations") if name.endswith(WRITER.suffix))
 
 
 def _remove_leftovers(output: str) -> None:
-    """What a killed run was about to write, and the log of a failed one."""
+    """Remove partial files of an interrupted run, and the log of a failed one."""
     for folder in (output, *(f"{output}/{name}" for name in FOLDERS)):
         for name in names_in(folder):
             if name.endswith(PARTIAL) or name == LOG:
@@ -72,7 +72,7 @@ def _remove_leftovers(output: str) -> None:
 def _empty(output: str, found: list[str], options: RunOptions) -> None:
     if not options.overwrite and not options.resume:
         raise UsageError(
-            f"--output {output} is not empty: give a new folder, --resume to go on with what an earlier run wrote there, "
+            f"--output {output} is not empty: give a new folder, --resume to finish what an earlier run began there, "
             "or --overwrite to replace it"
         )
     strangers = [name for name in found if name not in OURS and not name.endswith(PARTIAL)]
@@ -80,21 +80,23 @@ def _empty(output: str, found: list[str], options: RunOptions) -> None:
         inside = names_in(f"{output}/{folder}") if folder in found else []
         strangers += [f"{folder}/{name}" for name in inside if FILE not in found or not name.endswith((WRITER.suffix, PARTIAL))]
     if strangers:
-        raise UsageError(f"--output {output} holds {strangers[0]!r}, which no run wrote: --overwrite only replaces output of earlier runs")
+        raise UsageError(
+            f"--output {output} holds {strangers[0]!r}, which no run created: --overwrite replaces only output of runs"
+        )
     for name in sorted(found, key=lambda name: name == FILE):  # run.json last: as long as it is there, the rest can be resumed
         filesystem, path = resolve(f"{output}/{name}")
         filesystem.rm(path, recursive=True)
 
 
 def complete(output: str) -> None:
-    """Make both folders readable datasets also where nothing was written to them."""
+    """Write an empty file to a folder without files, so that every folder is a readable dataset."""
     for folder in FOLDERS:
         if not any(name.endswith(WRITER.suffix) for name in names_in(f"{output}/{folder}")):
             WRITER.write(folder, [], f"{output}/{folder}/empty{WRITER.suffix}")
 
 
 def keep_log(output: str, text: str) -> str:
-    """Write `error.log` into the output folder or, where that is full, a temporary one; says where it is."""
+    """Write `error.log` to the output folder or, if that is full, to a temporary one. Returns its path."""
     for folder in (output, tempfile.mkdtemp(prefix="postner-")):
         try:
             with whole_file(f"{folder}/{LOG}") as file:

@@ -1,4 +1,4 @@
-"""What a run did: what `run.json` says of it, and the table that a person reads."""
+"""Summarise a run, for `run.json` and for the table on the screen."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def summarise(
     started: float,
     startup_seconds: float,
 ) -> dict[str, Any]:
-    """What `run.json` says of a run that ended, beside its record.
+    """Return the part of `run.json` that is known when a run has ended.
 
     Args:
         options: of the run.
         inputs: its inputs and models.
         audited: the output folder, counted.
-        done_before: slices of an earlier run that this one went on with.
+        done_before: slices that an earlier run had finished.
         counters: of this run alone.
         started: when, in seconds since 1970.
         startup_seconds: until the work began.
@@ -54,7 +54,7 @@ def summarise(
 
 
 def about(options: RunOptions, inputs: ResolvedInputs, started: float) -> dict[str, Any]:
-    """What `run.json` says from the first moment on."""
+    """Return the part of `run.json` that is known when a run begins."""
     return {
         "state": "running",
         "schema_version": WRITER.version,
@@ -68,7 +68,7 @@ def about(options: RunOptions, inputs: ResolvedInputs, started: float) -> dict[s
 
 
 def table(summary: dict[str, Any]) -> str:
-    """The summary that a person reads at the end of a run."""
+    """Return the summary that is printed at the end of a run."""
 
     def several(counts: dict[str, int]) -> str:
         return "   ".join(f"{name} {amount:,}" for name, amount in counts.items()) or "none"

@@ -1,4 +1,4 @@
-"""The work of a run: in this process, or shared by several on this machine."""
+"""Run the pipeline in this process, in several processes of this machine, or on an engine."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ COUNTERS_INTERVAL_S = 0.5
 
 
 class WorkerDied(RuntimeError):
-    """A worker process ended without a word."""
+    """A worker process ended without a message."""
 
 
 class WorkEnded(RuntimeError):
-    """An engine ended the work before it was done, such as on demand."""
+    """An engine ended the job before it was done, for example because somebody cancelled it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Job:
 
 
 def do(job: Job) -> Counter[str] | None:
-    """Do the work, showing progress; returns the counters, or None where it was only described. Raises whatever ends a pipeline."""
+    """Run the job and show progress. Returns the counters; None if the job was only submitted. Raises whatever ends a pipeline."""
     if job.options.local_workers > 1:
         return _share(job)
     LIVE.clear()
@@ -75,7 +75,7 @@ def do(job: Job) -> Counter[str] | None:
 
 
 def _wait(result: PipelineResult) -> None:
-    """Until an engine elsewhere is done."""
+    """Wait until an engine on other machines is done."""
     threading.excepthook = lambda _: None  # Beam's threads that listen to the engine fail when it is lost: reported once, below
     try:
         result.wait_until_finish()
@@ -116,7 +116,7 @@ def _share(job: Job) -> Counter[str]:
 
 
 def _listen(counters: dict[Connection, Counter[str]], processes: dict[Connection, SpawnProcess]) -> None:
-    """Keep what the workers tell, until each has ended."""
+    """Keep the latest counters of each worker until all have ended."""
     talking = set(counters)
     while talking:
         for connection in wait(list(talking)):

@@ -1,4 +1,4 @@
-"""Batches whose failures cost only the items that cause them."""
+"""Bisect a batch that fails, so that a failure costs only the item that causes it."""
 
 from __future__ import annotations
 

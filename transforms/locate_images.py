@@ -1,4 +1,4 @@
-"""Join posts with the index of the image shards. Only names and places cross the shuffle, never bytes of pictures."""
+"""Join posts with the index of the image shards. Slices with their texts cross a shuffle; bytes of pictures never do."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _tell(wanted: set[str], sights: dict[str, Sight], problems: list[ShardProble
 
 
 def _place(member: Member) -> str:
-    """Where a picture lies, wherever its shards are mounted."""
+    """Return a name for the place of a picture that does not depend on where its shards are mounted."""
     return f"{Path(member.shard).name} {member.offset} {member.size}"
 
 

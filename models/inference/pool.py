@@ -1,4 +1,4 @@
-"""How inputs go through a network: on a GPU together; on a CPU one by one, each by a single thread, several at a time."""
+"""Run inputs through a network: on a GPU as one batch; on a CPU one by one, several single-threaded at a time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ Result = TypeVar("Result")
 class InferencePool:
     """Runs pictures, or batches of texts, through a network.
 
-    On a CPU sums are rounded by the size of the pass and by the number of threads that share it, so a result that
-    depends on neither needs a pass per item and per thread. It is also the fastest: larger passes leave the caches,
-    and two threads in step wait for each other when a neighbour takes one of their cores (15 times slower, measured).
+    On a CPU, results change with batch size and thread count. To be reproducible, each item runs alone on one thread;
+    several run in parallel. This is also the fastest way: larger batches leave the caches.
 
     Args:
         device: of the network.
@@ -29,16 +28,16 @@ class InferencePool:
         self._pool = _single_threads(threads) if device.type == "cpu" else None
 
     def run(self, network: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
-        """The network's results of all items, in order; what is called runs in inference mode."""
+        """Return the results of all items, in order. The network runs in inference mode."""
 
-        def one_pass(some: Sequence[Item]) -> list[Result]:
+        def one_batch(some: Sequence[Item]) -> list[Result]:
             with torch.inference_mode():
                 return network(some)
 
         if self._pool is None:
-            return one_pass(items) if items else []
+            return one_batch(items) if items else []
         alone = [items[i : i + 1] for i in range(len(items))]
-        return [result for results in self._pool.map(one_pass, alone) for result in results]
+        return [result for results in self._pool.map(one_batch, alone) for result in results]
 
 
 def _single_threads(count: int) -> ThreadPoolExecutor:

@@ -1,4 +1,4 @@
-"""The state of a training run on disk, so that one that was killed goes on to the same result."""
+"""Save the state of a training run, so that an interrupted run resumes to the same result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Checkpoint:
             partial.write_text(identity, encoding="utf-8")
             os.replace(partial, written)
         elif written.read_text(encoding="utf-8") != identity:
-            raise ValueError(f"{self.folder} is of another command or other data: repeat that command to go on, or delete the folder")
+            raise ValueError(f"{self.folder} is of another command or other data: repeat that command to resume it, or delete the folder")
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a state: tensors, numbers, strings, lists and dictionaries."""

@@ -1,4 +1,4 @@
-"""What trained models say of raw posts, for a student to learn."""
+"""Teacher marginals on raw posts, for distillation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AT_A_TIME = 512
 
 
 def teacher_marginals(
-    texts: Sequence[str], teachers: Sequence[Path], types: tuple[str, ...], device: str, threads: int, answers: Path
+    texts: Sequence[str], teachers: Sequence[Path], types: tuple[str, ...], device: str, threads: int, cache: Path
 ) -> list[np.ndarray]:
     """Marginals of each word of each text, mean over the teachers: (W, T) float16 of each text.
 
@@ -28,27 +28,27 @@ def teacher_marginals(
         types: entity types of the student.
         device: of the teachers.
         threads: of the teachers, on a CPU.
-        answers: file that keeps what they said; where it exists they are not asked again.
+        cache: file that keeps the marginals; if it exists, the teachers are not run again.
 
     Raises:
         ValueError: a teacher knows other entity types than the student.
     """
-    if not answers.exists():
-        said = np.stack([_ask(texts, folder, types, device, threads) for folder in teachers]).mean(0).astype(np.float16)
-        partial = answers.with_suffix(".partial")
+    if not cache.exists():
+        marginals = np.stack([_marginals_of(texts, folder, types, device, threads) for folder in teachers]).mean(0).astype(np.float16)
+        partial = cache.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.save(file, said)
-        os.replace(partial, answers)
+            np.save(file, marginals)
+        os.replace(partial, cache)
     ends = np.cumsum([len(split_words(text)) for text in texts])
-    return np.split(np.load(answers), ends[:-1])
+    return np.split(np.load(cache), ends[:-1])
 
 
-def _ask(texts: Sequence[str], folder: Path, types: tuple[str, ...], device: str, threads: int) -> np.ndarray:
+def _marginals_of(texts: Sequence[str], folder: Path, types: tuple[str, ...], device: str, threads: int) -> np.ndarray:
     bundle = load_bundle(folder)
     if bundle.tagger.config.types != types:
         raise ValueError(f"--teacher {folder} knows {', '.join(bundle.tagger.config.types)}, the student {', '.join(types)}")
     annotator = Annotator(bundle, (), None, device, threads=threads, dtype=torch.bfloat16)
-    said = []
+    marginals = []
     for start in tqdm(range(0, len(texts), AT_A_TIME), desc=f"teacher {bundle.settings.name}", disable=None):
-        said += annotator.marginals([(text, ()) for text in texts[start : start + AT_A_TIME]])
-    return np.concatenate(said)
+        marginals += annotator.marginals([(text, ()) for text in texts[start : start + AT_A_TIME]])
+    return np.concatenate(marginals)
