@@ -80,9 +80,7 @@ def _empty(output: str, found: list[str], options: RunOptions) -> None:
         inside = names_in(f"{output}/{folder}") if folder in found else []
         strangers += [f"{folder}/{name}" for name in inside if FILE not in found or not name.endswith((WRITER.suffix, PARTIAL))]
     if strangers:
-        raise UsageError(
-            f"--output {output} holds {strangers[0]!r}, which no run created: --overwrite replaces only output of runs"
-        )
+        raise UsageError(f"--output {output} holds {strangers[0]!r}, which no run created: --overwrite replaces only output of runs")
     for name in sorted(found, key=lambda name: name == FILE):  # run.json last: as long as it is there, the rest can be resumed
         filesystem, path = resolve(f"{output}/{name}")
         filesystem.rm(path, recursive=True)

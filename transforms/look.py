@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from archive.images import Member
 from archive.images.decode import Limits
+from archive.images.image_error import ImageError
 from archive.posts.records import Slice
 from models.vision.look import Looker, Prepared, Sight
 from transforms.bisect import bisect_on_failure
 from transforms.counters import count, timed
-from transforms.prefetch import Decoder, Unusable
+from transforms.prefetch import Decoder
 
 CACHE_SIZE = 1024
 """Pictures whose result is kept for later slices: reposted pictures are looked at once (25 kB each)."""
@@ -81,7 +82,7 @@ class PictureReader:
     def _look(self, members: Sequence[Member]) -> Iterator[tuple[Member, Picture]]:
         batch: list[tuple[Member, Prepared]] = []
         for member, prepared in self._decoder.prefetch(members, 2 * self._batch_size):
-            if isinstance(prepared, Unusable):
+            if isinstance(prepared, ImageError):
                 yield member, Picture(prepared.status, prepared.reason)
                 continue
             batch.append((member, prepared))

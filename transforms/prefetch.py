@@ -1,4 +1,4 @@
-"""Fetch and decode pictures in threads, ahead of the network that looks at them; one that takes too long is given up."""
+"""Fetch and decode pictures in threads, ahead of the network; a picture that takes too long is given up."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from time import monotonic, perf_counter
 
-from archive.images import FetchError, Member, fetch
-from archive.images.decode import Limits, PictureError
+from archive.images import Member, fetch
+from archive.images.decode import Limits
+from archive.images.image_error import ImageError
 from models.vision.look import Prepared
 from transforms.counters import count_seconds
 
@@ -20,15 +21,7 @@ FETCHED_TOGETHER = 8
 THREADS = 2
 
 POLL_INTERVAL_S = 0.5
-"""How often a waiting caller looks whether a picture takes too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """Why there is nothing to look at: `status` as in the images column, and a fixed word."""
-
-    status: str
-    reason: str
+"""How often a waiting caller checks whether a picture takes too long."""
 
 
 @dataclass(slots=True)
@@ -36,7 +29,7 @@ class _Task:
     """Neighbouring pictures on their way through a thread, which adds to `results` until the task is given up."""
 
     members: Sequence[Member]
-    results: list[tuple[Member, Prepared | Unusable]] = field(default_factory=list)
+    results: list[tuple[Member, Prepared | ImageError]] = field(default_factory=list)
     decoding_since: float | None = None
     fetch_seconds: float = 0.0
     decode_seconds: float = 0.0
@@ -51,7 +44,7 @@ class Decoder:
     They are daemons: one that hangs in a decoder for ever is replaced, and does not keep the process alive.
 
     Args:
-        prepare: bytes of a picture to what the networks look at; may raise `PictureError`.
+        prepare: bytes of a picture to what the networks look at; may raise `ImageError`.
         limits: on bytes, and on the seconds that a picture may take.
     """
 
@@ -62,7 +55,7 @@ class Decoder:
         for _ in range(THREADS):
             self._start_thread()
 
-    def prefetch(self, members: Sequence[Member], pictures: int) -> Iterator[tuple[Member, Prepared | Unusable]]:
+    def prefetch(self, members: Sequence[Member], pictures: int) -> Iterator[tuple[Member, Prepared | ImageError]]:
         """Members in order, decoded; up to that many pictures are fetched and decoded while the caller works on earlier ones."""
         pending: deque[_Task] = deque()
         for start in range(0, len(members), FETCHED_TOGETHER):
@@ -77,7 +70,7 @@ class Decoder:
         self._tasks.put(task)
         return task
 
-    def _finish(self, pending: deque[_Task]) -> list[tuple[Member, Prepared | Unusable]]:
+    def _finish(self, pending: deque[_Task]) -> list[tuple[Member, Prepared | ImageError]]:
         task = pending.popleft()
         while not task.done.wait(POLL_INTERVAL_S):
             since = task.decoding_since
@@ -87,7 +80,7 @@ class Decoder:
                 if task.given_up:
                     self._start_thread()
                     stuck = len(task.results)
-                    task.results.append((task.members[stuck], Unusable("corrupt", "too_slow")))
+                    task.results.append((task.members[stuck], ImageError("corrupt", "too_slow")))
                     if rest := task.members[stuck + 1 :]:
                         pending.appendleft(self._submit(rest))
                     break
@@ -123,21 +116,21 @@ class Decoder:
                 task.fetch_seconds += between - before
                 task.decode_seconds += perf_counter() - between
 
-    def _fetched(self, members: Sequence[Member]) -> Iterator[tuple[Member, bytes | FetchError]]:
+    def _fetched(self, members: Sequence[Member]) -> Iterator[tuple[Member, bytes | ImageError]]:
         left = list(members)
         try:
             for found in fetch(members, self._limits.max_image_bytes):
                 left.remove(found[0])
                 yield found
         except Exception:  # stores raise what they like
-            yield from ((member, FetchError("missing", "unreadable_shard")) for member in left)
+            yield from ((member, ImageError("missing", "unreadable_shard")) for member in left)
 
-    def _decoded(self, data: bytes | FetchError) -> Prepared | Unusable:
-        if isinstance(data, FetchError):
-            return Unusable(data.status, data.reason)
+    def _decoded(self, data: bytes | ImageError) -> Prepared | ImageError:
+        if isinstance(data, ImageError):
+            return data
         try:
             return self._prepare(data, self._limits)
-        except PictureError as error:
-            return Unusable(error.status, error.reason)
+        except ImageError as error:
+            return error.with_traceback(None)  # the traceback would keep the picture's bytes alive
         except Exception:  # whatever hostile bytes bring a decoder to must cost one picture only
-            return Unusable("corrupt", "decoder_failed")
+            return ImageError("corrupt", "decoder_failed")

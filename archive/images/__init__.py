@@ -13,10 +13,11 @@ from operator import attrgetter
 
 from archive.images import folder, tar
 from archive.images import zip as zip_packing
-from archive.images.member import FetchError, Member, ShardProblem
+from archive.images.image_error import ImageError
+from archive.images.member import Member, ShardProblem
 from archive.stores import found_files, resolve
 
-__all__ = ["FetchError", "Member", "ShardProblem", "fetch", "find_shards", "index_shard"]
+__all__ = ["ImageError", "Member", "ShardProblem", "fetch", "find_shards", "index_shard"]
 
 _EXTENSIONS = {".tar": tar, ".zip": zip_packing}
 
@@ -44,7 +45,7 @@ def index_shard(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
         yield ShardProblem(shard, "unreadable", str(error))
 
 
-def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, bytes | FetchError]]:
+def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, bytes | ImageError]]:
     """Bytes of members by ranged reads, each shard opened once, in the order of shards and offsets.
 
     Args:
@@ -61,15 +62,15 @@ def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, b
                     found = _read(file, size, wanted[0], max_bytes)
                     yield wanted.popleft(), found
         except OSError:
-            lost = FetchError("missing", "unreadable_shard")
+            lost = ImageError("missing", "unreadable_shard")
             yield from ((member, lost) for member in wanted)
 
 
-def _read(file, size: int, member: Member, max_bytes: int) -> bytes | FetchError:  # type: ignore[no-untyped-def]
+def _read(file, size: int, member: Member, max_bytes: int) -> bytes | ImageError:  # type: ignore[no-untyped-def]
     if member.offset + member.size > size:
-        return FetchError("corrupt", "truncated")
+        return ImageError("corrupt", "truncated")
     if member.size > max_bytes:
-        return FetchError("too_large", "too_many_bytes")
+        return ImageError("too_large", "too_many_bytes")
     if member.packing == "stored":
         file.seek(member.offset)
         return file.read(member.size)

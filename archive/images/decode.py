@@ -9,6 +9,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from archive.images.image_error import ImageError
+
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 """Formats of Pillow that are decoded; add one here."""
 
@@ -44,15 +46,6 @@ class Limits:
     decode_timeout_s: float = 60.0
 
 
-class PictureError(ValueError):
-    """A picture that cannot be used: `status` as in the images column (`corrupt`, `too_large`), and a fixed word why."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(f"{status}: {reason}")
-        self.status = status
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A decoded picture.
@@ -77,27 +70,27 @@ def decode(data: bytes, limits: Limits, longer: int, shorter: int = 0) -> Pictur
             fraction of its size at which both are at least this.
 
     Raises:
-        PictureError: not one of `FORMATS`, damaged, or over the limits.
+        ImageError: not one of `FORMATS`, damaged, or over the limits.
     """
     if len(data) > limits.max_image_bytes:
-        raise PictureError("too_large", "too_many_bytes")
+        raise ImageError("too_large", "too_many_bytes")
     try:
         return _decode(data, limits, longer, shorter)
-    except PictureError:
+    except ImageError:
         raise
     except Image.UnidentifiedImageError as error:
-        raise PictureError("corrupt", "not_an_image") from error
+        raise ImageError("corrupt", "not_an_image") from error
     except MemoryError as error:
-        raise PictureError("too_large", "out_of_memory") from error
+        raise ImageError("too_large", "out_of_memory") from error
     except Exception as error:  # decoders of hostile bytes raise SyntaxError, struct.error, zlib.error and what not
-        raise PictureError("corrupt", "undecodable") from error
+        raise ImageError("corrupt", "undecodable") from error
 
 
 def _decode(data: bytes, limits: Limits, longer: int, shorter: int) -> Picture:
     with Image.open(BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         if width * height > limits.max_image_pixels:
-            raise PictureError("too_large", "too_many_pixels")
+            raise ImageError("too_large", "too_many_pixels")
         orientation = _orientation(image)
         shrink = min(1.0, max(longer / max(width, height), shorter / min(width, height)))
         image.draft("RGB", (max(1, int(width * shrink)), max(1, int(height * shrink))))

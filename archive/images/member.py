@@ -31,14 +31,6 @@ class ShardProblem:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class FetchError:
-    """Why a member has no bytes: `status` as in the images column, and one fixed word for the reason."""
-
-    status: str
-    reason: str
-
-
 def is_text(name: str) -> bool:
     """Whether a name is valid Unicode; bytes of a name that are not UTF-8 come as lone surrogates."""
     return not any(0xD800 <= ord(character) < 0xE000 for character in name)

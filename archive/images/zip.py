@@ -8,7 +8,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from archive.images.member import FetchError, Member, ShardProblem
+from archive.images.image_error import ImageError
+from archive.images.member import Member, ShardProblem
 from archive.stores import open_file
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -38,26 +39,26 @@ def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
             yield entry.filename.removeprefix("./"), Member(shard, entry.header_offset, entry.compress_size, packing)
 
 
-def read(file: BinaryIO, member: Member, max_bytes: int) -> bytes | FetchError:
+def read(file: BinaryIO, member: Member, max_bytes: int) -> bytes | ImageError:
     """Unpack one member, never more than `max_bytes` of it."""
     file.seek(member.offset)
     header = file.read(_LOCAL_HEADER.size)
     if len(header) < _LOCAL_HEADER.size:
-        return FetchError("corrupt", "truncated")
+        return ImageError("corrupt", "truncated")
     signature, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
     if signature != b"PK\x03\x04":
-        return FetchError("corrupt", "damaged")
+        return ImageError("corrupt", "damaged")
     file.seek(name_bytes + extra_bytes, 1)
     data = file.read(member.size)
     if len(data) < member.size:
-        return FetchError("corrupt", "truncated")
+        return ImageError("corrupt", "truncated")
     if member.packing == "zip_stored":
         return data
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         unpacked = unpacker.decompress(data, max_bytes + 1)
     except zlib.error:
-        return FetchError("corrupt", "damaged")
+        return ImageError("corrupt", "damaged")
     if len(unpacked) > max_bytes:
-        return FetchError("too_large", "too_many_bytes")
-    return unpacked if unpacker.eof else FetchError("corrupt", "truncated")
+        return ImageError("too_large", "too_many_bytes")
+    return unpacked if unpacker.eof else ImageError("corrupt", "truncated")

@@ -15,7 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from archive.images import Member, ShardProblem, fetch, find_shards, index_shard
-from archive.images.decode import Limits, PictureError
+from archive.images.decode import Limits
+from archive.images.image_error import ImageError
 from models.vision.look import Looker, Sight
 
 BATCH = 32
@@ -53,7 +54,7 @@ def look_at_pictures(names: Iterable[str], images: str, looker: Looker, cache: P
             try:
                 if isinstance(data, bytes):
                     prepared[some[member]] = looker.prepare(data, limits)
-            except PictureError:
+            except ImageError:
                 continue
         sights |= zip(prepared, looker.look(list(prepared.values())), strict=True)
     if cache and todo:

@@ -15,7 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from archive.images import fetch, find_shards, index_shard
-from archive.images.decode import Limits, PictureError
+from archive.images.decode import Limits
+from archive.images.image_error import ImageError
 from models.pretrained import PRETRAINED
 from models.vision.detector import DetectorError
 from models.vision.look import Looker, Prepared, Sight
@@ -129,7 +130,7 @@ def _photos(images: str, count: int, looker: Looker) -> list[Prepared]:
         try:
             if isinstance(data, bytes):
                 prepared.append(looker.prepare(data, Limits()))
-        except PictureError:
+        except ImageError:
             continue
     return prepared
 

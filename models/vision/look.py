@@ -70,7 +70,7 @@ class Looker:
         )
 
     def prepare(self, data: bytes, limits: Limits) -> Prepared:
-        """Decode one picture, safe to call from many threads. Raises PictureError."""
+        """Decode one picture, safe to call from many threads. Raises ImageError."""
         picture = decode(data, limits, self._side, SIDE if self._backbone else 0)
         return Prepared(letterbox(picture, self._side), centre_crop(picture, SIDE) if self._backbone else None)
 

@@ -18,8 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["archive.posts.lines", "archive.posts.slices", "archive.images", "archive.images.decode", "PIL"]):
-    from archive.images import FetchError, fetch, index_shard
-    from archive.images.decode import Limits, PictureError, decode
+    from archive.images import fetch, index_shard
+    from archive.images.decode import Limits, decode
+    from archive.images.image_error import ImageError
     from archive.posts.lines import COMPRESSIONS
     from archive.posts.records import Post, Reject
     from archive.posts.slices import parse_post, read_slices
@@ -49,14 +50,14 @@ def shards(data: bytes) -> None:
     path.write_bytes(data)
     members = [entry[1] for entry in index_shard(str(path)) if isinstance(entry, tuple)]
     for _, found in fetch(members[:100], CAP):
-        assert isinstance(found, FetchError) or len(found) <= CAP
+        assert isinstance(found, ImageError) or len(found) <= CAP
 
 
 def pictures(data: bytes) -> None:
     """A picture has pixels within the cap, or a reason why not."""
     try:
         picture = decode(data, LIMITS, 640)
-    except PictureError as error:
+    except ImageError as error:
         status = error.status
     else:
         status = "ok" if picture.width * picture.height <= LIMITS.max_image_pixels and picture.pixels.shape[2] == 3 else "wrong"

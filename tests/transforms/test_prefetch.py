@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from archive.images import Member
 from archive.images.decode import Limits
-from transforms.prefetch import Decoder, Unusable
+from archive.images.image_error import ImageError
+from transforms.prefetch import Decoder
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_each_picture_has_its_own_outcome_in_order(shard: Path, wanted: set[int]
         found = [(member.offset, outcome) for member, outcome in decoder.prefetch(members(shard, sorted(wanted)), ahead)]
     finally:
         prepare.over.set()
-    slow, failed = Unusable("corrupt", "too_slow"), Unusable("corrupt", "decoder_failed")
+    slow, failed = ImageError("corrupt", "too_slow"), ImageError("corrupt", "decoder_failed")
     assert found == [(n, slow if n in hangs else failed if n in fails else n) for n in sorted(wanted)]
 
 
@@ -59,7 +60,7 @@ def test_a_shard_that_is_gone_costs_its_pictures_alone(shard: Path) -> None:
     lost = Member(str(shard) + "-gone", 0, 1, "stored")
     found = dict(Decoder(Preparation(set(), set()), Limits()).prefetch([*members(shard, [1, 2]), lost], 8))  # type: ignore[arg-type]
     assert [found[member] for member in members(shard, [1, 2])] == [1, 2]
-    assert found[lost] == Unusable("missing", "unreadable_shard")
+    assert found[lost] == ImageError("missing", "unreadable_shard")
 
 
 def test_time_in_line_is_not_time_in_the_decoder(shard: Path) -> None:

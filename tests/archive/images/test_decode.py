@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from archive.images.decode import FORMATS, Limits, PictureError, decode
+from archive.images.decode import FORMATS, Limits, decode
+from archive.images.image_error import ImageError
 
 LIMITS = Limits(max_image_bytes=2**20, max_image_pixels=10**6)
 
@@ -27,7 +28,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def reason(data: bytes, limits: Limits = LIMITS) -> tuple[str, str]:
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         decode(data, limits, 64)
     return caught.value.status, caught.value.reason
 
@@ -166,7 +167,7 @@ def test_mutated_pictures_give_pixels_or_a_picture_error(data: st.DataObject, ki
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     try:
         picture = decode(bytes(raw[: data.draw(st.integers(0, len(raw)))]), LIMITS, 64)
-    except PictureError:
+    except ImageError:
         return
     assert picture.pixels.dtype == np.uint8
     assert picture.pixels.shape[2] == 3

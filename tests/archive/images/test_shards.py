@@ -19,7 +19,8 @@ from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archive.images import FetchError, Member, ShardProblem, fetch, find_shards, index_shard
+from archive.images import Member, ShardProblem, fetch, find_shards, index_shard
+from archive.images.image_error import ImageError
 
 CAP = 10_000
 
@@ -213,7 +214,7 @@ def test_a_shard_that_vanishes_after_it_was_indexed(tmp_path: Path) -> None:
     shard = tar_of({"a.jpg": b"x"}, tmp_path / "a.tar")
     members, _ = split(shard)
     os.remove(shard)
-    assert [error for _, error in fetch(list(members.values()), CAP)] == [FetchError("missing", "unreadable_shard")]
+    assert [error for _, error in fetch(list(members.values()), CAP)] == [ImageError("missing", "unreadable_shard")]
 
 
 class FailingDisk(LocalFileSystem):
@@ -235,7 +236,7 @@ def test_a_disk_that_fails_half_way_gives_each_member_one_answer(tmp_path: Path)
     shard = tar_of({"a.jpg": b"a", "b.jpg": b"b", "c.jpg": b"c"}, tmp_path / "a.tar")
     fsspec.register_implementation("failing", FailingDisk, clobber=True)
     members = [replace(member, shard=f"failing://{shard}") for member in split(shard)[0].values()]
-    lost = FetchError("missing", "unreadable_shard")
+    lost = ImageError("missing", "unreadable_shard")
     assert list(fetch(members, CAP)) == [(members[0], b"a"), (members[1], lost), (members[2], lost)]
 
 
