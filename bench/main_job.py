@@ -32,8 +32,8 @@ from archive.images.decode import Limits
 from archive.posts.records import Slice
 from models.inference.devices import usable_cores
 from models.inference.pool import InferencePool
-from models.loading import ModelOptions, load_annotator, load_looker
-from models.vision.look import Prepared
+from models.loading import ModelOptions, load_annotator, load_vision_model
+from models.vision.vision_model import PreprocessedImage
 
 ARCHIVE = Path(__file__).parent.parent.parent / "shared" / "data" / "archive"
 KINDS = ("limit", "command", "by_hand")
@@ -67,20 +67,24 @@ def limit(posts: Path, images: str, options: ModelOptions) -> float:
     from archive.images import fetch
     from models.tagging.annotate import Seen
 
-    looker, annotator = load_looker(options), load_annotator(options)
-    looking: list[tuple[Slice, list[str], list[Prepared]]] = []
+    vision_model, annotator = load_vision_model(options), load_annotator(options)
+    looking: list[tuple[Slice, list[str], list[PreprocessedImage]]] = []
     for piece in located(posts, images):
         keys = {member: key for key, member in piece.members.items()}
-        found = [(keys[member], looker.prepare(data, Limits())) for member, data in fetch(list(keys), 2**25) if isinstance(data, bytes)]
-        looking.append((piece, [key for key, _ in found], [prepared for _, prepared in found]))
-    looker.look(looking[0][2][:4])
+        found = [
+            (keys[member], vision_model.preprocess(data, Limits())) for member, data in fetch(list(keys), 2**25) if isinstance(data, bytes)
+        ]
+        looking.append((piece, [key for key, _ in found], [preprocessed for _, preprocessed in found]))
+    vision_model.extract(looking[0][2][:4])
     start = time.perf_counter()
     seen = []
-    for piece, found_keys, prepared in looking:
-        batches = [prepared[i : i + options.batch_size] for i in range(0, len(prepared), options.batch_size)]
-        seen.append((piece, dict(zip(found_keys, [s for batch in batches for s in looker.look(batch)], strict=True))))
+    for piece, found_keys, preprocessed in looking:
+        batches = [preprocessed[i : i + options.batch_size] for i in range(0, len(preprocessed), options.batch_size)]
+        seen.append((piece, dict(zip(found_keys, [s for batch in batches for s in vision_model.extract(batch)], strict=True))))
     spent = time.perf_counter() - start
-    posts_of = [[(post.text, [Seen(k, sights[k]) for k in post.images if k in sights]) for post in piece.posts] for piece, sights in seen]
+    posts_of = [
+        [(post.text, [Seen(k, features[k]) for k in post.images if k in features]) for post in piece.posts] for piece, features in seen
+    ]
     prepared_texts = [batch for of_slice in posts_of for batch in annotator.batches(of_slice)]
     here = options.here()
     passes = InferencePool(torch.device(here.device), here.threads)
@@ -94,7 +98,7 @@ def by_hand(posts: Path, images: str, options: ModelOptions) -> float:
     from archive.images import fetch
     from models.tagging.annotate import Seen
 
-    looker, annotator = load_looker(options), load_annotator(options)
+    vision_model, annotator = load_vision_model(options), load_annotator(options)
     pieces = located(posts, images)
     start = time.perf_counter()
     for piece in pieces:
@@ -103,7 +107,7 @@ def by_hand(posts: Path, images: str, options: ModelOptions) -> float:
             for key in post.images:
                 for _, data in fetch([piece.members[key]], 2**25):
                     assert isinstance(data, bytes)
-                    seen.append(Seen(key, looker.look([looker.prepare(data, Limits())])[0]))
+                    seen.append(Seen(key, vision_model.extract([vision_model.preprocess(data, Limits())])[0]))
             annotator.annotate([(post.text, seen)])
     return time.perf_counter() - start
 

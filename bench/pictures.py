@@ -23,12 +23,12 @@ from models.datasets.conll import LabelledPost, read_conll, text_of
 from models.datasets.pictures import look_at_pictures
 from models.evaluation.predictions import AT_A_TIME
 from models.inference.devices import usable_cores
-from models.loading import ModelOptions, load_annotator, load_looker
+from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.tagging.annotate import Annotator
 from models.tagging.labels import TYPES
 from models.tagging.tagger import OBJECT_CLASSES
 from models.tagging.words import split_words
-from models.vision.look import Sight
+from models.vision.images.features import ImageFeatures
 
 FOLDS = 5
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -40,10 +40,10 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     torch.set_num_threads(options.threads)
     posts = [post for path in options.data for post in read_conll(path, TYPES)[0] if post.image]
-    looker = load_looker(ModelOptions(threads=options.threads))
-    sights = look_at_pictures({post.image for post in posts if post.image}, options.images, looker, options.cache)
-    posts = [post for post in posts if post.image in sights]
-    seen = [sights[post.image] for post in posts if post.image]
+    vision_model = load_vision_model(ModelOptions(threads=options.threads))
+    features = look_at_pictures({post.image for post in posts if post.image}, options.images, vision_model, options.cache)
+    posts = [post for post in posts if post.image in features]
+    seen = [features[post.image] for post in posts if post.image]
     said = _log_probabilities(load_annotator(ModelOptions(options.bundle, threads=options.threads)), posts)
     types = [_types(post) for post in posts]
     gold = torch.from_numpy(np.concatenate(types))
@@ -53,9 +53,9 @@ def main(argv: list[str]) -> int:
 
     text_only = _losses(said, gold, fold, torch.zeros(len(gold), 0), 0.0)
     print(f"{len(posts)} posts, {len(gold)} words; loss of the text alone {text_only.mean():.5f} nats a word; gained with the picture's")
-    for name, features in (("objects", np.stack([_objects(s) for s in seen])), ("grid", _standard(np.stack([_grid(s) for s in seen])))):
+    for name, inputs in (("objects", np.stack([_objects(s) for s in seen])), ("grid", _standard(np.stack([_grid(s) for s in seen])))):
         for whose, order in (("own", slice(None)), ("another post's", others)):
-            evidence = torch.from_numpy(features[order]).float()[post_of_word]
+            evidence = torch.from_numpy(inputs[order]).float()[post_of_word]
             gained = text_only - min((_losses(said, gold, fold, evidence, penalty) for penalty in PENALTIES), key=Tensor.mean)
             of_post = torch.zeros(len(posts)).index_add_(0, post_of_word, gained)
             error = float(of_post.std()) * len(posts) ** 0.5 / len(gold)
@@ -81,14 +81,14 @@ def _types(post: LabelledPost) -> np.ndarray:
     return gold
 
 
-def _objects(sight: Sight) -> np.ndarray:
+def _objects(image_features: ImageFeatures) -> np.ndarray:
     """How many of each class are among the five best: (80,)."""
-    return np.bincount(sight.labels[:5], minlength=OBJECT_CLASSES)
+    return np.bincount(image_features.labels[:5], minlength=OBJECT_CLASSES)
 
 
-def _grid(sight: Sight) -> np.ndarray:
-    assert sight.grid is not None, "the shipped detector makes grids"
-    return sight.grid.astype(np.float32).mean(0)
+def _grid(image_features: ImageFeatures) -> np.ndarray:
+    assert image_features.grid is not None, "the shipped detector makes grids"
+    return image_features.grid.astype(np.float32).mean(0)
 
 
 def _standard(features: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from models.datasets.conll import read_conll
 from models.datasets.pictures import look_at_pictures
 from models.evaluation.predictions import annotate
 from models.inference.devices import usable_cores
-from models.loading import ModelOptions, load_annotator, load_looker
+from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.tagging.labels import TYPES
 
 
@@ -26,15 +26,15 @@ def main(argv: list[str]) -> int:
     """Run the rounds and print a table."""
     options = _parser().parse_args(argv)
     posts = read_conll(options.data, TYPES)[0]
-    looker = load_looker(ModelOptions(threads=options.threads))
-    sights = look_at_pictures({post.image for post in posts if post.image}, options.images, looker, options.cache)
+    vision_model = load_vision_model(ModelOptions(threads=options.threads))
+    features = look_at_pictures({post.image for post in posts if post.image}, options.images, vision_model, options.cache)
     annotators = {path: load_annotator(ModelOptions(path, threads=options.threads)) for path in options.bundles}
     rates: dict[tuple[str, bool], list[float]] = {}
     for _ in range(options.rounds):
         for path, annotator in annotators.items():
             for pictures in (False, True):
                 start = time.perf_counter()
-                annotate(posts, annotator, sights if pictures else {})
+                annotate(posts, annotator, features if pictures else {})
                 rates.setdefault((path, pictures), []).append(len(posts) / (time.perf_counter() - start))
     print(f"{len(posts)} posts, {options.threads} threads, {options.rounds} rounds: median posts/s, ratio to the first (least to most)")
     for (path, pictures), of_rounds in rates.items():

@@ -22,11 +22,11 @@ from models.datasets.pictures import look_at_pictures
 from models.evaluation import predictions
 from models.evaluation.calibration import plot, reliability
 from models.evaluation.scores import score
-from models.loading import ModelOptions, load_annotator, load_looker
+from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.pretrained import SHIPPED
 from models.tagging.bundle import BundleError
 from models.tagging.labels import TYPES
-from models.vision.detector import DetectorError
+from models.vision.detectors import DetectorError
 
 CONDITIONS = ("with", "without", "shuffled")
 
@@ -82,13 +82,13 @@ def _annotated(posts: list[LabelledPost], options: argparse.Namespace) -> tuple[
     annotator = load_annotator(models)
     if (types := annotator.bundle.tagger.config.types) != TYPES:
         raise ValueError(f"--model {options.model} knows {', '.join(types)}; tweets are scored by {', '.join(TYPES)}")
-    sights = {}
+    features = {}
     if options.condition != "without":
         keys = {post.image for post in posts if post.image}
-        sights = look_at_pictures(keys, options.images, load_looker(models), options.cache)
+        features = look_at_pictures(keys, options.images, load_vision_model(models), options.cache)
     if options.condition == "shuffled":
         posts = predictions.shuffled(posts, options.seed)
-    return annotator.bundle.label, predictions.annotate(posts, annotator, sights)
+    return annotator.bundle.label, predictions.annotate(posts, annotator, features)
 
 
 def _table(report: dict[str, Any]) -> str:

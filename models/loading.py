@@ -18,7 +18,7 @@ from models.inference.devices import usable_cores, usable_device
 from models.pretrained import PRETRAINED, SHIPPED
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import BundleError, load_bundle, read_settings
-from models.vision.look import Looker
+from models.vision.vision_model import VisionModel
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ModelOptions:
 
 
 @cache
-def load_looker(options: ModelOptions) -> Looker:
+def load_vision_model(options: ModelOptions) -> VisionModel:
     """Detector and image features. Raises DetectorError, BundleError."""
     torch.set_num_threads(1)  # `InferencePool` uses the others
     options = options.here()
@@ -59,16 +59,16 @@ def load_looker(options: ModelOptions) -> Looker:
     backbone = read_settings(folder).backbone
     if backbone is not None and (folder / backbone).is_dir():
         backbone = str(folder / backbone)
-    return Looker.load(options.detector, backbone, options.device, threads=options.threads)
+    return VisionModel.load(options.detector, backbone, options.device, threads=options.threads)
 
 
 @cache
 def load_annotator(options: ModelOptions) -> Annotator:
     """The tagger, told what the detector calls its classes and which network makes the grids. Raises BundleError."""
-    looker = load_looker(options)
+    vision_model = load_vision_model(options)
     options = options.here()
     bundle = load_bundle(local_folder(options.model))
-    return Annotator(bundle, looker.names, looker.grid_id, options.device, options.batch_size, options.threads)
+    return Annotator(bundle, vision_model.names, vision_model.grid_id, options.device, options.batch_size, options.threads)
 
 
 @cache

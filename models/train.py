@@ -42,7 +42,8 @@ from models.training.examples import Example, distilled_examples, examples
 from models.training.loop import Training, span_f1
 from models.training.teachers import teacher_marginals
 from models.vision import backbone
-from models.vision.look import Looker, Sight
+from models.vision.images.features import ImageFeatures
+from models.vision.vision_model import VisionModel
 
 KEPT_BACKBONE = "backbone"
 
@@ -76,13 +77,13 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
     options.device = usable_device(options.device)
     source, tokenizer = _text_encoder(options.encoder)
     table = _table(options)
-    looker = _looker(options)
-    config = _config(options, source.config.to_dict(), table, looker)
+    vision_model = _vision_model(options)
+    config = _config(options, source.config.to_dict(), table, vision_model)
     settings = BundleSettings(
         name=options.output.name,
-        object_names=looker.names if looker else (),
-        grid=looker.grid_id if looker else None,
-        backbone=_name_of_backbone(options.backbone) if looker else None,
+        object_names=vision_model.names if vision_model else (),
+        grid=vision_model.grid_id if vision_model else None,
+        backbone=_name_of_backbone(options.backbone) if vision_model else None,
         max_objects=options.max_objects,
     )
     encoder = Encoder(
@@ -95,11 +96,11 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
         class_map=np.arange(len(settings.object_names)),
         reads_grid=config.grid_width > 0,
     )
-    sights: dict[str, Sight] = {}
-    if looker:
+    features: dict[str, ImageFeatures] = {}
+    if vision_model:
         keys = {post.image for read in split.values() for posts, _ in read.values() for post in posts if post.image}
-        sights = look_at_pictures(keys, options.images, looker, options.cache)
-    labelled = {name: {folder: examples(posts, encoder, sights) for folder, (posts, _) in read.items()} for name, read in split.items()}
+        features = look_at_pictures(keys, options.images, vision_model, options.cache)
+    labelled = {name: {folder: examples(posts, encoder, features) for folder, (posts, _) in read.items()} for name, read in split.items()}
     tagger = Tagger(config, table.vectors if table else None)
     tagger.encoder.load_state_dict(source.state_dict(), strict=False)
     tagger.encoder.set_attn_implementation("eager")  # with dropout, on a CPU, faster than torch's fused attention
@@ -123,7 +124,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
         folder: [span_f1(shipped, data, encoder, torch.device("cpu"), seen) for seen in (True, False)]
         for folder, data in labelled["valid"].items()
     }
-    written = card(settings.name, argv, training_config.seed, split["train"], hashes, len(sights), scores, training.history)
+    written = card(settings.name, argv, training_config.seed, split["train"], hashes, len(features), scores, training.history)
     (options.output / "README.md").write_text(written)
     checkpoint.remove()
 
@@ -136,16 +137,18 @@ def _read_from(options: argparse.Namespace) -> list[Path]:
     return [*labelled, Path(options.encoder) / "model.safetensors", *table, *distilled]
 
 
-def _looker(options: argparse.Namespace) -> Looker | None:
+def _vision_model(options: argparse.Namespace) -> VisionModel | None:
     if not options.images:
         return None
     detector = None if options.detector.lower() == "none" else options.detector
     if not detector and not options.backbone:
         raise ValueError("--detector none leaves nothing to look at pictures with: give --backbone, or leave out --images")
-    looker = Looker.load(detector, options.backbone, options.device, options.threads)
-    if len(looker.names) > OBJECT_CLASSES:
-        raise ValueError(f"--detector {detector} knows {len(looker.names)} classes, the tagger embeds {OBJECT_CLASSES}: take a COCO one")
-    return looker
+    vision_model = VisionModel.load(detector, options.backbone, options.device, options.threads)
+    if len(vision_model.names) > OBJECT_CLASSES:
+        raise ValueError(
+            f"--detector {detector} knows {len(vision_model.names)} classes, the tagger embeds {OBJECT_CLASSES}: take a COCO one"
+        )
+    return vision_model
 
 
 def _text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -158,14 +161,16 @@ def _text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         raise ValueError(f"--encoder {name} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
-def _config(options: argparse.Namespace, encoder: dict[str, Any], table: AugmentationTable | None, looker: Looker | None) -> TaggerConfig:
+def _config(
+    options: argparse.Namespace, encoder: dict[str, Any], table: AugmentationTable | None, vision_model: VisionModel | None
+) -> TaggerConfig:
     return TaggerConfig(
         encoder=encoder,
         augmentation=options.augmentation if table else "none",
         augmentation_width=table.vectors.shape[1] if table else 0,
         casing=options.casing,
-        grid_width=(looker.grid_width or 0) if looker and options.grid else 0,
-        objects=looker is not None and bool(looker.names) and options.objects,
+        grid_width=(vision_model.grid_width or 0) if vision_model and options.grid else 0,
+        objects=vision_model is not None and bool(vision_model.names) and options.objects,
         fusion_width=options.fusion_width,
         auxiliary=options.auxiliary,
     )

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from archive.images import find_shards
 from archive.posts.find import find_posts
 from models.inference.devices import DEVICES
-from models.loading import load_annotator, load_looker
+from models.loading import load_annotator, load_vision_model
 from models.tagging.bundle import BundleError
-from models.vision.detector import DetectorError
+from models.vision.detectors import DetectorError
 from pipeline.options import RunOptions, UsageError
 
 
@@ -42,7 +42,7 @@ def check(options: RunOptions, local: bool) -> ResolvedInputs:
         posts = find_posts(options.posts, "--posts")
         shards = find_shards(options.images, "--images") if options.images else []
         models = options.models if local else replace(options.models, device="cpu")
-        looker, annotator = load_looker(models), load_annotator(models)
+        vision_model, annotator = load_vision_model(models), load_annotator(models)
     except (BundleError, DetectorError, ValueError, OSError) as error:
         raise UsageError(str(error)) from error
     for name in posts + shards:
@@ -50,10 +50,12 @@ def check(options: RunOptions, local: bool) -> ResolvedInputs:
             raise UsageError(f"--output {options.output} holds the input {name}: give a folder of its own")
     notes = []
     settings = annotator.bundle.settings
-    if settings.grid and looker.grid_id != settings.grid:
-        reads = "with this detector the tagger reads objects only" if looker.detector_id else "without it the tagger reads texts alone"
+    if settings.grid and vision_model.grid_id != settings.grid:
+        reads = (
+            "with this detector the tagger reads objects only" if vision_model.detector_id else "without it the tagger reads texts alone"
+        )
         notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
-    return ResolvedInputs(posts, shards, annotator.bundle.label, looker.detector_id, notes)
+    return ResolvedInputs(posts, shards, annotator.bundle.label, vision_model.detector_id, notes)
 
 
 def _path(address: str) -> str:

@@ -17,7 +17,7 @@ import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
-from models.loading import load_annotator, load_looker
+from models.loading import load_annotator, load_vision_model
 from pipeline.graph import build
 from pipeline.options import RunOptions, only_writes_graph
 from pipeline.output import done_slices
@@ -92,7 +92,7 @@ def _pipeline(job: Job) -> beam.Pipeline:
 def _share(job: Job) -> Counter[str]:
     """One process per part: Beam's own local workers lose data, see docs/reliability.md."""
     load_annotator.cache_clear()  # the models were loaded to be checked; here they would only hold memory
-    load_looker.cache_clear()
+    load_vision_model.cache_clear()
     parts = job.options.local_workers
     spawn = multiprocessing.get_context("spawn")
     counters: dict[Connection, Counter[str]] = {}

@@ -10,7 +10,8 @@ from archive.images import Member
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from archive.posts.records import Slice
-from models.vision.look import Looker, Prepared, Sight
+from models.vision.images.features import ImageFeatures
+from models.vision.vision_model import PreprocessedImage, VisionModel
 from transforms.bisect import bisect_on_failure
 from transforms.counters import count, timed
 from transforms.prefetch import Decoder
@@ -25,7 +26,7 @@ class Picture:
 
     status: str
     reason: str = ""
-    sight: Sight | None = None
+    features: ImageFeatures | None = None
 
 
 MISSING = Picture("missing", "no_such_key")
@@ -40,20 +41,20 @@ class LookedSlice:
 
 
 class PictureReader:
-    """Looks at the pictures of slices with one loaded `Looker`; decoding runs ahead in threads while the network works.
+    """Looks at the pictures of slices with one loaded `VisionModel`; decoding runs ahead in threads while the network works.
 
     Args:
-        looker: detector and image features.
+        vision_model: detector and image features.
         limits: on bytes and pixels of a picture.
         batch_size: pictures per call of the network.
         grids_per_post: pictures of a post whose grids are kept, the first ones; nobody reads the others.
     """
 
-    def __init__(self, looker: Looker, limits: Limits, batch_size: int, grids_per_post: int) -> None:
-        self._looker = looker
+    def __init__(self, vision_model: VisionModel, limits: Limits, batch_size: int, grids_per_post: int) -> None:
+        self._vision_model = vision_model
         self._batch_size = batch_size
         self._grids_per_post = grids_per_post
-        self._decoder = Decoder(looker.prepare, limits)
+        self._decoder = Decoder(vision_model.preprocess, limits)
         self._cache: OrderedDict[Member, Picture] = OrderedDict()
 
     def read(self, slice_: Slice) -> LookedSlice:
@@ -66,8 +67,8 @@ class PictureReader:
                 outcomes[member] = self._cache[member]
         new = sorted(set(slice_.members.values()) - outcomes.keys())
         for member, picture in self._look(new):
-            if member not in with_grid and picture.sight:
-                picture = replace(picture, sight=replace(picture.sight, grid=None))
+            if member not in with_grid and picture.features:
+                picture = replace(picture, features=replace(picture.features, grid=None))
             else:
                 self._keep(member, picture)
             outcomes[member] = picture
@@ -80,21 +81,24 @@ class PictureReader:
             self._cache.popitem(last=False)
 
     def _look(self, members: Sequence[Member]) -> Iterator[tuple[Member, Picture]]:
-        batch: list[tuple[Member, Prepared]] = []
-        for member, prepared in self._decoder.prefetch(members, 2 * self._batch_size):
-            if isinstance(prepared, ImageError):
-                yield member, Picture(prepared.status, prepared.reason)
+        batch: list[tuple[Member, PreprocessedImage]] = []
+        for member, preprocessed in self._decoder.prefetch(members, 2 * self._batch_size):
+            if isinstance(preprocessed, ImageError):
+                yield member, Picture(preprocessed.status, preprocessed.reason)
                 continue
-            batch.append((member, prepared))
+            batch.append((member, preprocessed))
             if len(batch) == self._batch_size:
                 yield from self._look_at(batch)
                 batch = []
         if batch:
             yield from self._look_at(batch)
 
-    def _look_at(self, batch: Sequence[tuple[Member, Prepared]]) -> Iterator[tuple[Member, Picture]]:
+    def _look_at(self, batch: Sequence[tuple[Member, PreprocessedImage]]) -> Iterator[tuple[Member, Picture]]:
         with timed("detect"):
-            sights = bisect_on_failure(self._looker.look, [prepared for _, prepared in batch])
+            features = bisect_on_failure(self._vision_model.extract, [preprocessed for _, preprocessed in batch])
         count("pictures", len(batch))
-        for (member, _), sight in zip(batch, sights, strict=True):
-            yield member, Picture("corrupt", "detector_failed") if isinstance(sight, Exception) else Picture("ok", sight=sight)
+        for (member, _), image_features in zip(batch, features, strict=True):
+            yield (
+                member,
+                Picture("corrupt", "detector_failed") if isinstance(image_features, Exception) else Picture("ok", features=image_features),
+            )

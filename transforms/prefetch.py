@@ -12,7 +12,7 @@ from time import monotonic, perf_counter
 from archive.images import Member, fetch
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
-from models.vision.look import Prepared
+from models.vision.vision_model import PreprocessedImage
 from transforms.counters import count_seconds
 
 FETCHED_TOGETHER = 8
@@ -29,7 +29,7 @@ class _Task:
     """Neighbouring pictures on their way through a thread, which adds to `results` until the task is given up."""
 
     members: Sequence[Member]
-    results: list[tuple[Member, Prepared | ImageError]] = field(default_factory=list)
+    results: list[tuple[Member, PreprocessedImage | ImageError]] = field(default_factory=list)
     decoding_since: float | None = None
     fetch_seconds: float = 0.0
     decode_seconds: float = 0.0
@@ -44,18 +44,18 @@ class Decoder:
     They are daemons: one that hangs in a decoder for ever is replaced, and does not keep the process alive.
 
     Args:
-        prepare: bytes of a picture to what the networks look at; may raise `ImageError`.
+        preprocess: bytes of a picture to what the networks look at; may raise `ImageError`.
         limits: on bytes, and on the seconds that a picture may take.
     """
 
-    def __init__(self, prepare: Callable[[bytes, Limits], Prepared], limits: Limits) -> None:
-        self._prepare = prepare
+    def __init__(self, preprocess: Callable[[bytes, Limits], PreprocessedImage], limits: Limits) -> None:
+        self._preprocess = preprocess
         self._limits = limits
         self._tasks: SimpleQueue[_Task] = SimpleQueue()
         for _ in range(THREADS):
             self._start_thread()
 
-    def prefetch(self, members: Sequence[Member], pictures: int) -> Iterator[tuple[Member, Prepared | ImageError]]:
+    def prefetch(self, members: Sequence[Member], pictures: int) -> Iterator[tuple[Member, PreprocessedImage | ImageError]]:
         """Members in order, decoded; up to that many pictures are fetched and decoded while the caller works on earlier ones."""
         pending: deque[_Task] = deque()
         for start in range(0, len(members), FETCHED_TOGETHER):
@@ -70,7 +70,7 @@ class Decoder:
         self._tasks.put(task)
         return task
 
-    def _finish(self, pending: deque[_Task]) -> list[tuple[Member, Prepared | ImageError]]:
+    def _finish(self, pending: deque[_Task]) -> list[tuple[Member, PreprocessedImage | ImageError]]:
         task = pending.popleft()
         while not task.done.wait(POLL_INTERVAL_S):
             since = task.decoding_since
@@ -125,12 +125,12 @@ class Decoder:
         except Exception:  # stores raise what they like
             yield from ((member, ImageError("missing", "unreadable_shard")) for member in left)
 
-    def _decoded(self, data: bytes | ImageError) -> Prepared | ImageError:
+    def _decoded(self, data: bytes | ImageError) -> PreprocessedImage | ImageError:
         if isinstance(data, ImageError):
-            return data
+            return ImageError(data.status, data.reason)
         try:
-            return self._prepare(data, self._limits)
+            return self._preprocess(data, self._limits)
         except ImageError as error:
-            return error.with_traceback(None)  # the traceback would keep the picture's bytes alive
+            return ImageError(error.status, error.reason)
         except Exception:  # whatever hostile bytes bring a decoder to must cost one picture only
             return ImageError("corrupt", "decoder_failed")

@@ -14,7 +14,7 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from archive.images.decode import Limits
-from models.loading import ModelOptions, load_annotator, load_looker
+from models.loading import ModelOptions, load_annotator, load_vision_model
 from transforms.look import PictureReader
 from transforms.tag import AnnotatedSlice, SliceTagger
 
@@ -71,7 +71,9 @@ class _LookHandler(_SliceHandler):
         self._limits = limits
 
     def load_model(self) -> PictureReader:
-        return PictureReader(load_looker(self._options), self._limits, self._options.batch_size, load_annotator(self._options).max_pictures)
+        return PictureReader(
+            load_vision_model(self._options), self._limits, self._options.batch_size, load_annotator(self._options).max_pictures
+        )
 
     def get_metrics_namespace(self) -> str:
         return "postner_look"
@@ -83,7 +85,7 @@ class _TagHandler(_SliceHandler):
         self._options = options
 
     def load_model(self) -> SliceTagger:
-        return SliceTagger(load_annotator(self._options), load_looker(self._options).names)
+        return SliceTagger(load_annotator(self._options), load_vision_model(self._options).names)
 
     def get_metrics_namespace(self) -> str:
         return "postner_tag"

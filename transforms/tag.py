@@ -59,7 +59,7 @@ class SliceTagger:
 
     def _seen(self, post: Post, pictures: dict[str, Picture]) -> list[Seen]:
         keys = dict.fromkeys(post.images)
-        return [Seen(key, sight) for key in keys if (sight := pictures[key].sight) is not None]
+        return [Seen(key, image_features) for key in keys if (image_features := pictures[key].features) is not None]
 
     def _row(self, post: Post, entities: list[Entity], pictures: dict[str, Picture]) -> dict[str, Any]:
         return {
@@ -74,12 +74,12 @@ class SliceTagger:
         }
 
     def _image(self, key: str, picture: Picture) -> dict[str, Any]:
-        sight = picture.sight
-        if sight is None:
+        image_features = picture.features
+        if image_features is None:
             return {"key": key, "status": picture.status, "width": None, "height": None, "objects": []}
-        found = zip(sight.labels.tolist(), sight.scores.tolist(), sight.boxes.tolist(), strict=True)
+        found = zip(image_features.labels.tolist(), image_features.scores.tolist(), image_features.boxes.tolist(), strict=True)
         objects = [{"label": self._object_names[label], "score": score, "box": box} for label, score, box in found]
-        return {"key": key, "status": picture.status, "width": sight.width, "height": sight.height, "objects": objects}
+        return {"key": key, "status": picture.status, "width": image_features.width, "height": image_features.height, "objects": objects}
 
 
 def _image_rejects(post: Post, looked: LookedSlice) -> Iterator[Reject]:

@@ -17,24 +17,25 @@ from tqdm import tqdm
 from archive.images import Member, ShardProblem, fetch, find_shards, index_shard
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
-from models.vision.look import Looker, Sight
+from models.vision.images.features import ImageFeatures
+from models.vision.vision_model import VisionModel
 
 BATCH = 32
-FIELDS = tuple(field.name for field in fields(Sight))
+FIELDS = tuple(field.name for field in fields(ImageFeatures))
 PLACE = "place"
 PROBLEMS_TOLD = 5
 
 
-def look_at_pictures(names: Iterable[str], images: str, looker: Looker, cache: Path | None) -> dict[str, Sight]:
-    """Sights by name, where name `123` is the key `123.jpg`, the first of that key in the order of shards and offsets.
+def look_at_pictures(names: Iterable[str], images: str, vision_model: VisionModel, cache: Path | None) -> dict[str, ImageFeatures]:
+    """Image features by name, where name `123` is the key `123.jpg`, the first of that key in the order of shards and offsets.
 
     Those that are missing or cannot be read are left out, and counted on standard error.
 
     Args:
         names: as after `IMGID:`.
         images: glob of shards, or a folder.
-        looker: detector and grid.
-        cache: file with the sights of an earlier run by the same networks; those of the same places in shards of the same
+        vision_model: detector and grid.
+        cache: file with the features of an earlier run by the same networks; those of the same places in shards of the same
             names are used, and the file is completed.
 
     Raises:
@@ -42,25 +43,25 @@ def look_at_pictures(names: Iterable[str], images: str, looker: Looker, cache: P
     """
     wanted = set(names)
     members, problems = _members(wanted, images)
-    identity = f"{looker.detector_id} {looker.grid_id}"
+    identity = f"{vision_model.detector_id} {vision_model.grid_id}"
     kept = _load(cache, identity) if cache else {}
-    sights = {name: kept[name][1] for name, member in members.items() if name in kept and kept[name][0] == _place(member)}
+    features = {name: kept[name][1] for name, member in members.items() if name in kept and kept[name][0] == _place(member)}
     limits = Limits()
-    todo = sorted((member, name) for name, member in members.items() if name not in sights)
+    todo = sorted((member, name) for name, member in members.items() if name not in features)
     for start in tqdm(range(0, len(todo), BATCH), desc="pictures", disable=None):
         some = dict(todo[start : start + BATCH])
-        prepared = {}
+        preprocessed = {}
         for member, data in fetch(list(some), limits.max_image_bytes):
             try:
                 if isinstance(data, bytes):
-                    prepared[some[member]] = looker.prepare(data, limits)
+                    preprocessed[some[member]] = vision_model.preprocess(data, limits)
             except ImageError:
                 continue
-        sights |= zip(prepared, looker.look(list(prepared.values())), strict=True)
+        features |= zip(preprocessed, vision_model.extract(list(preprocessed.values())), strict=True)
     if cache and todo:
-        _save(cache, identity, kept | {name: (_place(members[name]), sight) for name, sight in sights.items()})
-    _tell(wanted, sights, problems, images)
-    return sights
+        _save(cache, identity, kept | {name: (_place(members[name]), image_features) for name, image_features in features.items()})
+    _tell(wanted, features, problems, images)
+    return features
 
 
 def _members(wanted: set[str], images: str) -> tuple[dict[str, Member], list[ShardProblem]]:
@@ -75,11 +76,11 @@ def _members(wanted: set[str], images: str) -> tuple[dict[str, Member], list[Sha
     return members, problems
 
 
-def _tell(wanted: set[str], sights: dict[str, Sight], problems: list[ShardProblem], images: str) -> None:
+def _tell(wanted: set[str], features: dict[str, ImageFeatures], problems: list[ShardProblem], images: str) -> None:
     for problem in problems[:PROBLEMS_TOLD]:
         print(f"{problem.shard}: {problem.reason}: {problem.detail}", file=sys.stderr)
-    lost = sorted(wanted - sights.keys())
-    if lost and not sights:
+    lost = sorted(wanted - features.keys())
+    if lost and not features:
         raise ValueError(f"--images {images!r} has none of the {len(lost)} pictures that the tweets name, such as {lost[0] + '.jpg'!r}")
     if lost:
         print(f"{len(lost)} of {len(wanted)} pictures are missing or cannot be read, such as {lost[0] + '.jpg'!r}", file=sys.stderr)
@@ -90,18 +91,18 @@ def _place(member: Member) -> str:
     return f"{Path(member.shard).name} {member.offset} {member.size}"
 
 
-def _save(cache: Path, identity: str, sights: dict[str, tuple[str, Sight]]) -> None:
-    arrays: dict[str, Any] = {f"{name}/{PLACE}": np.array(place) for name, (place, _) in sights.items()}
-    for name, (_, sight) in sights.items():
-        arrays |= {f"{name}/{field}": value for field in FIELDS if (value := getattr(sight, field)) is not None}
+def _save(cache: Path, identity: str, features: dict[str, tuple[str, ImageFeatures]]) -> None:
+    arrays: dict[str, Any] = {f"{name}/{PLACE}": np.array(place) for name, (place, _) in features.items()}
+    for name, (_, image_features) in features.items():
+        arrays |= {f"{name}/{field}": value for field in FIELDS if (value := getattr(image_features, field)) is not None}
     partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
     with partial.open("wb") as file:
         np.savez(file, identity=np.array(identity), **arrays)
     os.replace(partial, cache)
 
 
-def _load(cache: Path, identity: str) -> dict[str, tuple[str, Sight]]:
-    """Place and sight by name; nothing where there is no such file yet."""
+def _load(cache: Path, identity: str) -> dict[str, tuple[str, ImageFeatures]]:
+    """Place and features by name; nothing where there is no such file yet."""
     if not cache.parent.is_dir():
         raise ValueError(f"--cache {cache} cannot be written: there is no folder {cache.parent}")
     if not cache.exists():
@@ -114,12 +115,12 @@ def _load(cache: Path, identity: str) -> dict[str, tuple[str, Sight]]:
                 name, _, field = key.rpartition("/")
                 parts[name][field] = stored[key]
         del parts[""]
-        sights = {
-            name: (str(of_one.pop(PLACE)), Sight(**of_one | {"width": int(of_one["width"]), "height": int(of_one["height"])}))
+        features = {
+            name: (str(of_one.pop(PLACE)), ImageFeatures(**of_one | {"width": int(of_one["width"]), "height": int(of_one["height"])}))
             for name, of_one in parts.items()
         }
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"--cache {cache} cannot be read as what an earlier run saw in pictures ({error}): delete it") from error
     if by != identity:
         raise ValueError(f"--cache {cache} is what other networks saw ({by}, now {identity}): give another file, or delete it")
-    return sights
+    return features

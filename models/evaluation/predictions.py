@@ -13,7 +13,7 @@ import pyarrow.dataset
 from models.datasets.conll import LabelledPost, covering, text_of
 from models.tagging.annotate import Annotator, Seen
 from models.tagging.labels import Span
-from models.vision.look import Sight
+from models.vision.images.features import ImageFeatures
 
 AT_A_TIME = 512
 
@@ -26,12 +26,12 @@ class Found:
     score: float
 
 
-def annotate(posts: Sequence[LabelledPost], annotator: Annotator, sights: dict[str, Sight]) -> list[list[Found]]:
-    """What a model finds in each post, with its picture where `sights` has one of that name."""
+def annotate(posts: Sequence[LabelledPost], annotator: Annotator, features: dict[str, ImageFeatures]) -> list[list[Found]]:
+    """What a model finds in each post, with its picture where `features` has one of that name."""
     found: list[list[Found]] = []
     for start in range(0, len(posts), AT_A_TIME):
         some = posts[start : start + AT_A_TIME]
-        inputs = [(text_of(post)[0], [Seen(post.image, sights[post.image])] if post.image in sights else []) for post in some]
+        inputs = [(text_of(post)[0], [Seen(post.image, features[post.image])] if post.image in features else []) for post in some]
         for post, entities in zip(some, annotator.annotate(inputs), strict=True):
             found.append(over_tokens(post, [(e.start, e.end, e.type, e.score) for e in entities], annotator.bundle.tagger.config.types))
     return found

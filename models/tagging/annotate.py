@@ -17,7 +17,7 @@ from models.tagging.encoding import Encoder, Window
 from models.tagging.labels import Span, spans_of
 from models.tagging.tagger import GRID_REGIONS, Batch, TaggerOutput
 from models.tagging.words import split_words
-from models.vision.look import Sight
+from models.vision.images.features import ImageFeatures
 
 SMALLEST_BATCH = 4
 """Smaller batches are filled up: matrix products of very few rows round in another way than large ones."""
@@ -33,7 +33,7 @@ class Seen(NamedTuple):
     """A picture of a post: its key, and what was seen in it."""
 
     key: str
-    sight: Sight
+    features: ImageFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Annotator:
     Args:
         bundle: from `load_bundle`.
         object_names: class names of the detector at work; those that the bundle does not know are not read.
-        grid: `Looker.grid_id` at work; grids of any other network than the bundle's own mean nothing to it and are not read.
+        grid: `VisionModel.grid_id` at work; grids of any other network than the bundle's own mean nothing to it and are not read.
         device: of the model.
         batch_size: windows of text per model call.
         threads: batches at a time on a CPU.
@@ -128,7 +128,7 @@ class Annotator:
     def annotate(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[list[Entity]]:
         """Entities of each post, in order of the text. The result for a post does not depend on the others."""
         bounds = [split_words(text) for text, _ in posts]
-        read = self._read(_words(posts, bounds), _sights(posts))
+        read = self._read(_words(posts, bounds), _features(posts))
         entities: list[list[Entity]] = [[] for _ in posts]
         for index, span, score in self._spans(read):
             text, pictures = posts[index]
@@ -141,7 +141,7 @@ class Annotator:
     @torch.inference_mode()
     def marginals(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[np.ndarray]:
         """Probability of each tag for each word of `split_words`, by the CRF: (W, T) float32 of each post."""
-        read = self._read(_words(posts, [split_words(text) for text, _ in posts]), _sights(posts))
+        read = self._read(_words(posts, [split_words(text) for text, _ in posts]), _features(posts))
         tags = self.bundle.tagger.emissions.out_features
         found = [np.zeros((0, tags), np.float32)] * len(posts)
         for chosen, emissions, mask in self._emissions(read):
@@ -153,19 +153,19 @@ class Annotator:
     def batches(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[Batch]:
         """What the tagger is called with for these posts: all of `annotate` up to there."""
         words = _words(posts, [split_words(text) for text, _ in posts])
-        return [batch for _, batch in self._batches(self._encoder.windows(words), _sights(posts))]
+        return [batch for _, batch in self._batches(self._encoder.windows(words), _features(posts))]
 
-    def _read(self, words: Sequence[Sequence[str]], sights: Sequence[Sequence[Sight]]) -> dict[int, _Words]:
+    def _read(self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]) -> dict[int, _Words]:
         """Run the model over all windows, those of like length and number of pictures together."""
         tags = self.bundle.tagger.emissions.out_features
         read: dict[int, _Words] = {}
         for window in (windows := self._encoder.windows(words)):
             if window.post not in read:
-                n, pictures = len(words[window.post]), min(len(sights[window.post]), self.max_pictures)
+                n, pictures = len(words[window.post]), min(len(features[window.post]), self.max_pictures)
                 slots = pictures * self.bundle.settings.max_objects
                 read[window.post] = _Words(*(np.zeros((n, m), np.float32) for m in (tags, pictures, slots)))
 
-        batches = self._batches(windows, sights)
+        batches = self._batches(windows, features)
         while some := list(islice(batches, BATCHES_HELD)):
             readings = self._pool.run(self._run, [batch for _, batch in some])
             for (alike, _), reading in zip(some, readings, strict=True):
@@ -176,16 +176,16 @@ class Annotator:
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
             return [self._tagger(batch) for batch in batches]
 
-    def _batches(self, windows: Sequence[Window], sights: Sequence[Sequence[Sight]]) -> Iterator[tuple[list[Window], Batch]]:
+    def _batches(self, windows: Sequence[Window], features: Sequence[Sequence[ImageFeatures]]) -> Iterator[tuple[list[Window], Batch]]:
         def shape(window: Window) -> tuple[int, int]:
-            return window.padded_length, min(len(sights[window.post]), self.max_pictures)
+            return window.padded_length, min(len(features[window.post]), self.max_pictures)
 
         for _, of_one_shape in groupby(sorted(windows, key=shape), key=shape):
             group = list(of_one_shape)
             for start in range(0, len(group), self.batch_size):
                 alike = group[start : start + self.batch_size]
                 filled = alike + alike[:1] * (SMALLEST_BATCH - len(alike))
-                batch = self._encoder.batch(filled, [sights[window.post] for window in filled])
+                batch = self._encoder.batch(filled, [features[window.post] for window in filled])
                 yield alike, Batch(*(tensor.to(self._device) for tensor in batch))
 
     def _keep(self, windows: list[Window], reading: TaggerOutput, read: dict[int, _Words]) -> None:
@@ -233,12 +233,12 @@ class Annotator:
         grids, objects = words.grids[rows].mean(0), words.objects[rows].mean(0)
         slots = self.bundle.settings.max_objects
         evidence = []
-        for j, (key, sight) in enumerate(pictures[: len(grids)]):
+        for j, (key, image_features) in enumerate(pictures[: len(grids)]):
             if grids[j] > 0:
                 evidence.append(Evidence(key, None, None, float(grids[j])))
-            for slot, k in enumerate(self._encoder.objects_read(sight)):
-                x1, y1, x2, y2 = sight.boxes[k].tolist()
-                name = self._object_names[int(sight.labels[k])]
+            for slot, k in enumerate(self._encoder.objects_read(image_features)):
+                x1, y1, x2, y2 = image_features.boxes[k].tolist()
+                name = self._object_names[int(image_features.labels[k])]
                 evidence.append(Evidence(key, name, (x1, y1, x2, y2), float(objects[j * slots + slot])))
         return tuple(sorted(evidence, key=lambda item: -round(item.weight, 3)))  # objects of one class are read alike
 
@@ -247,5 +247,5 @@ def _words(posts: Sequence[tuple[str, Sequence[Seen]]], bounds: Sequence[Sequenc
     return [[text[a:b] for a, b in spans] for (text, _), spans in zip(posts, bounds, strict=True)]
 
 
-def _sights(posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[list[Sight]]:
-    return [[seen.sight for seen in pictures] for _, pictures in posts]
+def _features(posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[list[ImageFeatures]]:
+    return [[seen.features for seen in pictures] for _, pictures in posts]

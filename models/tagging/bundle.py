@@ -42,7 +42,7 @@ class BundleSettings:
         max_objects: K, object slots of a picture.
         max_pictures: how many pictures of a post the tagger reads.
         object_names: names of the object classes, by id, that the tagger was trained with.
-        grid: identity of the network that made the grids in training (`Looker.grid_id`), or None.
+        grid: identity of the network that made the grids in training (`VisionModel.grid_id`), or None.
         backbone: Hugging Face vision backbone to make grids with (folder in the bundle, or hub id); None: the detector's own.
         temperature: emissions are divided by it before the CRF, so that scores are calibrated.
     """

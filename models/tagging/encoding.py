@@ -13,7 +13,7 @@ import torch
 from models.tagging.augmentation import AugmentationTable
 from models.tagging.tagger import GRID_REGIONS, Batch, TaggerConfig
 from models.tagging.words import word_shape
-from models.vision.look import Sight
+from models.vision.images.features import ImageFeatures
 
 PIECES_PER_WORD = 32
 """A word of more subwords keeps its first ones, so that each window holds whole words."""
@@ -90,9 +90,9 @@ class Encoder:
         """Ids of the subwords that belong to no word."""
         return [self._tokenizer.cls_token_id, self._tokenizer.sep_token_id, self._tokenizer.pad_token_id]
 
-    def objects_read(self, sight: Sight) -> np.ndarray:
+    def objects_read(self, image_features: ImageFeatures) -> np.ndarray:
         """Indices of the objects of a picture that the tagger reads: the best ones whose class it knows."""
-        return np.flatnonzero(self._class_map[sight.labels] >= 0)[: self._max_objects]
+        return np.flatnonzero(self._class_map[image_features.labels] >= 0)[: self._max_objects]
 
     def windows(self, posts: Sequence[Sequence[str]]) -> list[Window]:
         """Windows of posts given as words; posts without words have none."""
@@ -131,10 +131,10 @@ class Encoder:
             windows.append(Window(post, ids, augmentation, shape, owned, firsts[owned - start]))
         return windows
 
-    def batch(self, windows: Sequence[Window], sights: Sequence[Sequence[Sight]]) -> Batch:
-        """Pad windows and what is seen in their posts' pictures, `sights[i]` for `windows[i]`, to one batch."""
+    def batch(self, windows: Sequence[Window], features: Sequence[Sequence[ImageFeatures]]) -> Batch:
+        """Pad windows and what is seen in their posts' pictures, `features[i]` for `windows[i]`, to one batch."""
         length = max(window.padded_length for window in windows)
-        pictures = max(min(len(seen), self.max_pictures) for seen in sights)
+        pictures = max(min(len(seen), self.max_pictures) for seen in features)
         shape = (len(windows), length)
         subwords = np.full(shape, self._tokenizer.pad_token_id)
         mask, augmentation, shapes = np.zeros(shape, bool), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
@@ -142,15 +142,15 @@ class Encoder:
         grid = np.zeros((len(windows), regions, self._config.grid_width), np.float32)
         grid_mask = np.zeros(grid.shape[:2], bool)
         objects = np.zeros((len(windows), _padded(pictures * self._max_objects)), np.int64)
-        for i, (window, seen) in enumerate(zip(windows, sights, strict=True)):
+        for i, (window, seen) in enumerate(zip(windows, features, strict=True)):
             n = len(window.subwords)
             subwords[i, :n], mask[i, :n] = window.subwords, True
             augmentation[i, :n], shapes[i, :n] = window.augmentation, window.shapes
-            for j, sight in enumerate(seen[: self.max_pictures]):
-                if self._reads_grid and sight.grid is not None:
+            for j, image_features in enumerate(seen[: self.max_pictures]):
+                if self._reads_grid and image_features.grid is not None:
                     of_picture = slice(j * GRID_REGIONS, (j + 1) * GRID_REGIONS)
-                    grid[i, of_picture], grid_mask[i, of_picture] = sight.grid, True
-                labels = self._class_map[sight.labels[self.objects_read(sight)]]
+                    grid[i, of_picture], grid_mask[i, of_picture] = image_features.grid, True
+                labels = self._class_map[image_features.labels[self.objects_read(image_features)]]
                 objects[i, j * self._max_objects : j * self._max_objects + len(labels)] = labels + 1
         return Batch(*(torch.from_numpy(x) for x in (subwords, mask, augmentation, shapes, grid, grid_mask, objects)))
 

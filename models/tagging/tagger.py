@@ -14,12 +14,13 @@ from models.tagging.crf import CRF
 from models.tagging.fusion import AttentionLayer, Granularity
 from models.tagging.labels import TYPES, tags_of
 from models.tagging.words import SHAPES
+from models.vision.images.features import GRID_SIDE
 
 OBJECT_CLASSES = 80
 """COCO classes; object id 0 is the empty slot, so class c is embedded as c + 1."""
 
-GRID_REGIONS = 49
-"""7 x 7 cells of a picture."""
+GRID_REGIONS = GRID_SIDE * GRID_SIDE
+"""Cells of a picture's grid."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from models.tagging.encoding import Encoder, Window, word_index
 from models.tagging.labels import Span, begin, spans_to_tags
 from models.tagging.tagger import Batch
 from models.tagging.words import split_words
-from models.vision.look import Sight
+from models.vision.images.features import ImageFeatures
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class Example:
     Attributes:
         window: the text.
         target: (W,) int64 gold tags, or (W, T) float16 marginals of a teacher.
-        sights: of the post's pictures.
+        features: of the post's pictures.
     """
 
     window: Window
     target: np.ndarray
-    sights: tuple[Sight, ...] = ()
+    features: tuple[ImageFeatures, ...] = ()
 
 
-def examples(posts: Sequence[LabelledPost], encoder: Encoder, sights: dict[str, Sight]) -> list[Example]:
+def examples(posts: Sequence[LabelledPost], encoder: Encoder, features: dict[str, ImageFeatures]) -> list[Example]:
     """Examples of labelled posts; tags go to the words that `split_words` makes, as at inference."""
     words, tags = [], []
     for post in posts:
@@ -52,7 +52,7 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, sights: dict[str, 
         if owned[0] > 0 and owned[0] % 2 == 0:  # the window begins inside an entity
             owned[0] = begin((owned[0] - 1) // 2)
         key = posts[window.post].image
-        made.append(Example(window, owned, (sights[key],) if key in sights else ()))
+        made.append(Example(window, owned, (features[key],) if key in features else ()))
     return made
 
 
@@ -99,13 +99,13 @@ class TrainingBatch:
 def collate(chosen: Sequence[Example], encoder: Encoder, picture_dropout: float, chance: random.Random) -> TrainingBatch:
     """A batch of examples of one kind; each loses its pictures with probability `picture_dropout`."""
     windows = [example.window for example in chosen]
-    sights = [() if chance.random() < picture_dropout else example.sights for example in chosen]
+    features = [() if chance.random() < picture_dropout else example.features for example in chosen]
     index, mask = word_index(windows)
     distilled = chosen[0].target.ndim == 2
     target = np.zeros((*index.shape, *chosen[0].target.shape[1:]), np.float32 if distilled else np.int64)
     for row, example in enumerate(chosen):
         target[row, : len(example.target)] = example.target
-    return TrainingBatch(encoder.batch(windows, sights), index, mask, torch.from_numpy(target))
+    return TrainingBatch(encoder.batch(windows, features), index, mask, torch.from_numpy(target))
 
 
 def drop_words(batch: TrainingBatch, share: float, unknown: int, keep: Sequence[int]) -> TrainingBatch:

@@ -18,28 +18,29 @@ from archive.images import fetch, find_shards, index_shard
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from models.pretrained import PRETRAINED
-from models.vision.detector import DetectorError
-from models.vision.look import Looker, Prepared, Sight
+from models.vision.detectors import DetectorError
+from models.vision.images.features import ImageFeatures
+from models.vision.vision_model import PreprocessedImage, VisionModel
 
 IOU = 0.5
 PERSON = "person"
 
 
-def agreement(student: Sequence[Sight], teacher: Sequence[Sight], names: Sequence[str]) -> dict[str, float]:
+def agreement(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures], names: Sequence[str]) -> dict[str, float]:
     """Scores of the student's objects against the teacher's, over pictures.
 
     Returns:
         `map50`: average precision at IoU 0.5 (area under the interpolated curve of precision and recall), mean over the
         classes that the teacher found; `recall`, `precision`, `mean_iou` of matched boxes, `recall_person`.
     """
-    kinds = sorted({int(label) for sight in teacher for label in sight.labels})
+    kinds = sorted({int(label) for image_features in teacher for label in image_features.labels})
     per_class, matched, ious = {}, 0, []
     for kind in kinds:
         hits, scores, truths = _match(student, teacher, kind)
         matched += int((hits > 0).sum())
         ious += hits[hits > 0].tolist()
         per_class[kind] = (average_precision(hits > 0, scores, truths), (hits > 0).sum() / truths)
-    found, wanted = (sum(len(sight.labels) for sight in sights) for sights in (student, teacher))
+    found, wanted = (sum(len(image_features.labels) for image_features in features) for features in (student, teacher))
     person = names.index(PERSON) if PERSON in names else -1
     return {
         "map50": float(np.mean([ap for ap, _ in per_class.values()])),
@@ -65,7 +66,7 @@ def average_precision(hits: np.ndarray, scores: np.ndarray, truths: int) -> floa
     return float((np.diff(recall) * best_from_here).sum())
 
 
-def _match(student: Sequence[Sight], teacher: Sequence[Sight], kind: int) -> tuple[np.ndarray, np.ndarray, int]:
+def _match(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures], kind: int) -> tuple[np.ndarray, np.ndarray, int]:
     """For each object of a class that the student found: IoU with the true one that it takes, 0 where none is left; its score."""
     hits, scores, truths = [], [], 0
     for mine, theirs in zip(student, teacher, strict=True):
@@ -101,38 +102,38 @@ def main(argv: list[str]) -> int:
     add("--threads", type=int, default=1)
     options = parser.parse_args(argv)
     try:
-        lookers = {name: Looker.load(getattr(options, name), threads=options.threads) for name in ("detector", "teacher")}
-        prepared = _photos(options.images, options.photos, lookers["detector"])
+        vision_models = {name: VisionModel.load(getattr(options, name), threads=options.threads) for name in ("detector", "teacher")}
+        preprocessed = _photos(options.images, options.photos, vision_models["detector"])
     except (DetectorError, ValueError, OSError) as error:
         print(f"models.vision.agreement: {error}", file=sys.stderr)
         return 2
-    if lookers["detector"].names != lookers["teacher"].names:
+    if vision_models["detector"].names != vision_models["teacher"].names:
         print("models.vision.agreement: the two detectors name other classes, so their objects cannot be compared", file=sys.stderr)
         return 2
-    sights: dict[str, list[Sight]] = {"detector": [], "teacher": []}
-    seconds = dict.fromkeys(sights, 0.0)
-    for photo in tqdm(prepared, desc="photos", disable=None):
-        for name, looker in lookers.items():
+    features: dict[str, list[ImageFeatures]] = {"detector": [], "teacher": []}
+    seconds = dict.fromkeys(features, 0.0)
+    for photo in tqdm(preprocessed, desc="photos", disable=None):
+        for name, vision_model in vision_models.items():
             started = time.perf_counter()
-            sights[name] += looker.look([photo])
+            features[name] += vision_model.extract([photo])
             seconds[name] += time.perf_counter() - started
-    told = agreement(sights["detector"], sights["teacher"], lookers["teacher"].names)
-    rates = {f"{name}_photos_per_second": len(prepared) / spent for name, spent in seconds.items()}
-    counts = {"photos": len(prepared), "objects": sum(len(sight.labels) for sight in sights["teacher"])}
+    told = agreement(features["detector"], features["teacher"], vision_models["teacher"].names)
+    rates = {f"{name}_photos_per_second": len(preprocessed) / spent for name, spent in seconds.items()}
+    counts = {"photos": len(preprocessed), "objects": sum(len(image_features.labels) for image_features in features["teacher"])}
     print(json.dumps(counts | {name: round(value, 4) for name, value in (told | rates).items()}, indent=1))
     return 0
 
 
-def _photos(images: str, count: int, looker: Looker) -> list[Prepared]:
+def _photos(images: str, count: int, vision_model: VisionModel) -> list[PreprocessedImage]:
     members = [entry[1] for shard in find_shards(images, "--images") for entry in index_shard(shard) if isinstance(entry, tuple)][:count]
-    prepared = []
+    preprocessed = []
     for _, data in fetch(members, Limits.max_image_bytes):
         try:
             if isinstance(data, bytes):
-                prepared.append(looker.prepare(data, Limits()))
+                preprocessed.append(vision_model.preprocess(data, Limits()))
         except ImageError:
             continue
-    return prepared
+    return preprocessed
 
 
 if __name__ == "__main__":

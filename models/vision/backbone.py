@@ -13,8 +13,8 @@ from transformers import AutoConfig, AutoModel
 
 from archive.digest import file_sha256
 from models.inference.pool import InferencePool
+from models.vision.images.features import GRID_SIDE
 
-GRID_SIDE = 7
 SIDE = 224
 WEIGHTS, PREPROCESSOR = "model.safetensors", "preprocessor_config.json"
 FILES = ("config.json", WEIGHTS, PREPROCESSOR)

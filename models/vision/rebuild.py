@@ -20,7 +20,7 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 
 from archive.digest import file_sha256
-from models.vision.yolo import empty_network
+from models.vision.detectors.yolo import empty_network
 
 FIXED = "dfl.conv.weight"
 """Not learnt: the bins 0 to 15 of the box distribution."""

@@ -19,7 +19,7 @@ from transformers import BertConfig, BertModel, BertTokenizer, ResNetConfig, Res
 
 from archive.images.decode import Limits
 from models.datasets.conll import read_conll, text_of
-from models.loading import ModelOptions, load_annotator, load_looker
+from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.tagging.annotate import Seen
 from models.tagging.bundle import load_bundle
 from models.tagging.labels import TYPES
@@ -62,7 +62,7 @@ def material(tmp_path: Path, jpeg: Callable[..., bytes]) -> Path:
 
 
 def command(material: Path, *more: str) -> list[str]:
-    fixed = ["--threads=1", "--epochs=4", "--lr=1e-3", f"--cache={material}/sights.npz", f"--output={material}/bundle"]
+    fixed = ["--threads=1", "--epochs=4", "--lr=1e-3", f"--cache={material}/features.npz", f"--output={material}/bundle"]
     paths = [f"--encoder={material}/encoder", f"--vectors={material}/vectors.bin", f"--images={material}/pictures"]
     return ["--data", str(material / "data"), *paths, *fixed, *more]
 
@@ -73,12 +73,12 @@ def test_a_bundle_with_its_own_backbone_learns_and_reads_pictures(material: Path
     assert bundle.settings.backbone == "backbone"
     assert bundle.tagger.config.grid_width == 24
     options = ModelOptions(model=str(material / "bundle"), detector=None)
-    annotator, looker = load_annotator(options), load_looker(options)
-    assert looker.grid_id == bundle.settings.grid
+    annotator, vision_model = load_annotator(options), load_vision_model(options)
+    assert vision_model.grid_id == bundle.settings.grid
     posts, _ = read_conll(material / "data" / "valid.txt", TYPES)
     picture = (material / "pictures" / "0.jpg").read_bytes()
-    (sight,) = looker.look([looker.prepare(picture, Limits())])
-    inputs = [(text_of(post)[0], [Seen("0.jpg", sight)]) for post in posts]
+    (image_features,) = vision_model.extract([vision_model.preprocess(picture, Limits())])
+    inputs = [(text_of(post)[0], [Seen("0.jpg", image_features)]) for post in posts]
     for post, entities in zip(posts, annotator.annotate(inputs), strict=True):
         assert [(e.text, e.type) for e in entities] == [(post.tokens[0], "PER"), (post.tokens[2], "LOC")]
         assert all(e.evidence[0].image == "0.jpg" and e.evidence[0].weight == pytest.approx(1, abs=1e-4) for e in entities)

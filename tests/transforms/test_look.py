@@ -14,27 +14,28 @@ from archive.images import Member, index_shard
 from archive.images.decode import Limits
 from archive.posts.records import Post, Slice
 from models.pretrained import PRETRAINED
-from models.vision.look import Looker, Prepared, Sight
+from models.vision.images.features import ImageFeatures
+from models.vision.vision_model import PreprocessedImage, VisionModel
 from transforms.bisect import bisect_on_failure
 from transforms.look import PictureReader
 
 
-class CountingLooker(Looker):
+class CountingVisionModel(VisionModel):
     """The shipped detector, counting the pictures that it sees; fails on batches that hold a poisoned one."""
 
     seen = 0
 
-    def look(self, prepared: Sequence[Prepared]) -> list[Sight]:
-        if any(one.canvas.width == 666 for one in prepared):
+    def extract(self, preprocessed: Sequence[PreprocessedImage]) -> list[ImageFeatures]:
+        if any(one.canvas.width == 666 for one in preprocessed):
             raise RuntimeError("CUDA out of memory")
-        self.seen += len(prepared)
-        return super().look(prepared)
+        self.seen += len(preprocessed)
+        return super().extract(preprocessed)
 
 
 @pytest.fixture(scope="module")
-def looker() -> CountingLooker:
+def vision_model() -> CountingVisionModel:
     torch.set_num_threads(1)
-    return CountingLooker.load(str(PRETRAINED / "detector"))
+    return CountingVisionModel.load(str(PRETRAINED / "detector"))
 
 
 @pytest.fixture
@@ -54,14 +55,14 @@ def slice_of(members: dict[str, Member], *posts: tuple[str, ...]) -> Slice:
     return Slice("s", "s", 1, len(posts), 0, tuple(Post(str(i), "", keys, None, "s", i) for i, keys in enumerate(posts)), (), named)
 
 
-def reader(looker: Looker, batch_size: int = 4) -> PictureReader:
-    return PictureReader(looker, Limits(max_image_pixels=10**6), batch_size, grids_per_post=2)
+def reader(vision_model: VisionModel, batch_size: int = 4) -> PictureReader:
+    return PictureReader(vision_model, Limits(max_image_pixels=10**6), batch_size, grids_per_post=2)
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 32])
-def test_every_key_has_an_outcome(looker: CountingLooker, members: dict[str, Member], batch_size: int) -> None:
+def test_every_key_has_an_outcome(vision_model: CountingVisionModel, members: dict[str, Member], batch_size: int) -> None:
     keys = ("3.jpg", "absent.jpg", "text.jpg", "1.jpg", "big.jpg", "poison.jpg", "0.jpg")
-    looked = reader(looker, batch_size).read(slice_of(members, keys, (), ("3.jpg",)))
+    looked = reader(vision_model, batch_size).read(slice_of(members, keys, (), ("3.jpg",)))
     assert {key: (p.status, p.reason) for key, p in looked.pictures.items()} == {
         "3.jpg": ("ok", ""),
         "absent.jpg": ("missing", "no_such_key"),
@@ -71,25 +72,29 @@ def test_every_key_has_an_outcome(looker: CountingLooker, members: dict[str, Mem
         "poison.jpg": ("corrupt", "detector_failed"),
         "0.jpg": ("ok", ""),
     }
-    assert {key: p.sight.width for key, p in looked.pictures.items() if p.sight} == {"3.jpg": 103, "1.jpg": 101, "0.jpg": 100}
+    assert {key: p.features.width for key, p in looked.pictures.items() if p.features} == {
+        "3.jpg": 103,
+        "1.jpg": 101,
+        "0.jpg": 100,
+    }
 
 
-def test_reposted_pictures_are_looked_at_once(looker: CountingLooker, members: dict[str, Member]) -> None:
-    pictures = reader(looker)
-    before = looker.seen
+def test_reposted_pictures_are_looked_at_once(vision_model: CountingVisionModel, members: dict[str, Member]) -> None:
+    pictures = reader(vision_model)
+    before = vision_model.seen
     first = pictures.read(slice_of(members, ("1.jpg", "2.jpg"), ("1.jpg",)))
     second = pictures.read(slice_of(members, ("2.jpg", "3.jpg")))
-    assert looker.seen - before == 3
+    assert vision_model.seen - before == 3
     assert first.pictures["2.jpg"] is second.pictures["2.jpg"]
 
 
-def test_grids_are_kept_for_the_first_pictures_of_a_post_only(looker: CountingLooker, members: dict[str, Member]) -> None:
-    pictures = reader(looker)
+def test_grids_are_kept_for_the_first_pictures_of_a_post_only(vision_model: CountingVisionModel, members: dict[str, Member]) -> None:
+    pictures = reader(vision_model)
     looked = pictures.read(slice_of(members, ("1.jpg", "2.jpg", "3.jpg")))
-    assert [p.sight.grid is not None for p in looked.pictures.values() if p.sight] == [True, True, False]
+    assert [p.features.grid is not None for p in looked.pictures.values() if p.features] == [True, True, False]
     again = pictures.read(slice_of(members, ("3.jpg",)))
-    assert again.pictures["3.jpg"].sight is not None
-    assert again.pictures["3.jpg"].sight.grid is not None
+    assert again.pictures["3.jpg"].features is not None
+    assert again.pictures["3.jpg"].features.grid is not None
 
 
 def test_a_failure_costs_one_item() -> None:

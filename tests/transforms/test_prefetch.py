@@ -46,12 +46,12 @@ class Preparation:
 @given(st.sets(st.integers(0, 49)), st.sets(st.integers(0, 49)), st.sets(st.integers(0, 49), max_size=2), st.integers(1, 40))
 def test_each_picture_has_its_own_outcome_in_order(shard: Path, wanted: set[int], fails: set[int], hangs: set[int], ahead: int) -> None:
     hangs = {sorted(wanted)[n % len(wanted)] for n in hangs} if wanted else set()
-    prepare = Preparation(fails, hangs)
-    decoder = Decoder(prepare, Limits(decode_timeout_s=0.2))  # type: ignore[arg-type]
+    preprocess = Preparation(fails, hangs)
+    decoder = Decoder(preprocess, Limits(decode_timeout_s=0.2))  # type: ignore[arg-type]
     try:
         found = [(member.offset, outcome) for member, outcome in decoder.prefetch(members(shard, sorted(wanted)), ahead)]
     finally:
-        prepare.over.set()
+        preprocess.over.set()
     slow, failed = ImageError("corrupt", "too_slow"), ImageError("corrupt", "decoder_failed")
     assert found == [(n, slow if n in hangs else failed if n in fails else n) for n in sorted(wanted)]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from models.pretrained import PRETRAINED
 from models.tagging.annotate import CRF_WORDS, Annotator, Entity, Seen
 from models.tagging.bundle import load_bundle
-from models.vision.look import Sight
+from models.vision.images.features import ImageFeatures
 
 SHIPPED = PRETRAINED / "default"
 NAMES = load_bundle(SHIPPED).settings.object_names
@@ -40,10 +40,10 @@ def annotator(batch_size: int = 32) -> Annotator:
     return Annotator(bundle, NAMES, bundle.settings.grid, batch_size=batch_size)
 
 
-def sight(seed: int, objects: int = 3) -> Sight:
+def image_features(seed: int, objects: int = 3) -> ImageFeatures:
     chance = np.random.default_rng(seed)
     width = annotator().bundle.tagger.config.grid_width
-    return Sight(
+    return ImageFeatures(
         640,
         480,
         labels=chance.integers(0, len(NAMES), objects),
@@ -54,7 +54,7 @@ def sight(seed: int, objects: int = 3) -> Sight:
 
 
 def posts() -> list[tuple[str, list[Seen]]]:
-    return [(text, [Seen(f"{i}-{j}.jpg", sight(10 * i + j, objects=3 * j)) for j in range(i % 4)]) for i, text in enumerate(TEXTS)]
+    return [(text, [Seen(f"{i}-{j}.jpg", image_features(10 * i + j, objects=3 * j)) for j in range(i % 4)]) for i, text in enumerate(TEXTS)]
 
 
 @pytest.mark.parametrize("batch_size", [2, 7, 32])
@@ -100,20 +100,20 @@ def evidence_by(entities: list[Entity], keep: Callable[[Entity], bool]) -> list[
 
 
 def test_evidence_sums_to_one_for_each_granularity() -> None:
-    seen = [Seen("a.jpg", sight(1)), Seen("b.jpg", sight(2))]
+    seen = [Seen("a.jpg", image_features(1)), Seen("b.jpg", image_features(2))]
     (entities,) = annotator().annotate([("Taylor Swift sings in London", seen)])
     assert entities
     for grids, objects in evidence_by(entities, lambda _: True):
         assert grids == pytest.approx(1, abs=1e-4)
         assert objects == pytest.approx(1, abs=1e-4)
     assert {e.image for e in entities[0].evidence} == {"a.jpg", "b.jpg"}
-    assert all(NAMES[sight(1).labels[0]] in {e.object for e in entity.evidence} for entity in entities)
+    assert all(NAMES[image_features(1).labels[0]] in {e.object for e in entity.evidence} for entity in entities)
 
 
 def test_pictures_change_the_scores_and_their_absence_is_not_a_picture() -> None:
     text = "Jordan at the Garden"
     without, with_one, empty = (
-        annotator().annotate([(text, seen)])[0] for seen in ([], [Seen("a.jpg", sight(1))], [Seen("a.jpg", sight(1, 0))])
+        annotator().annotate([(text, seen)])[0] for seen in ([], [Seen("a.jpg", image_features(1))], [Seen("a.jpg", image_features(1, 0))])
     )
     assert [e.score for e in without] != [e.score for e in with_one]
     assert all(e.object is None for entity in empty for e in entity.evidence)
@@ -122,9 +122,9 @@ def test_pictures_change_the_scores_and_their_absence_is_not_a_picture() -> None
 def test_another_detector_s_classes_are_matched_by_name_and_its_grid_is_not_read() -> None:
     bundle = load_bundle(SHIPPED)
     other = Annotator(bundle, ("unicorn", *reversed(NAMES)), "another-network")
-    mine = sight(1)
-    theirs = Sight(mine.width, mine.height, len(NAMES) - mine.labels, mine.scores, mine.boxes, None)
-    seen = [Seen("a.jpg", Sight(mine.width, mine.height, mine.labels, mine.scores, mine.boxes, None))]
+    mine = image_features(1)
+    theirs = ImageFeatures(mine.width, mine.height, len(NAMES) - mine.labels, mine.scores, mine.boxes, None)
+    seen = [Seen("a.jpg", ImageFeatures(mine.width, mine.height, mine.labels, mine.scores, mine.boxes, None))]
     text = "Taylor Swift sings in London"
     assert other.annotate([(text, [Seen("a.jpg", theirs)])]) == annotator().annotate([(text, seen)])
 

@@ -13,24 +13,26 @@ from sklearn.metrics import average_precision_score
 
 from models.pretrained import PRETRAINED
 from models.vision.agreement import agreement, average_precision, main
-from models.vision.look import Sight
+from models.vision.images.features import ImageFeatures
 
 NAMES = ("person", "dog")
 
 
-def sight(*objects: tuple[int, float, tuple[float, ...]]) -> Sight:
+def image_features(*objects: tuple[int, float, tuple[float, ...]]) -> ImageFeatures:
     labels, scores, boxes = ([one[i] for one in objects] for i in range(3))
-    return Sight(100, 100, np.array(labels, np.int64), np.array(scores, np.float32), np.array(boxes, np.float32).reshape(-1, 4), None)
+    return ImageFeatures(
+        100, 100, np.array(labels, np.int64), np.array(scores, np.float32), np.array(boxes, np.float32).reshape(-1, 4), None
+    )
 
 
 def test_a_detector_agrees_with_itself() -> None:
-    seen = [sight((0, 0.9, (0, 0, 10, 10)), (1, 0.5, (20, 20, 40, 40))), sight()]
+    seen = [image_features((0, 0.9, (0, 0, 10, 10)), (1, 0.5, (20, 20, 40, 40))), image_features()]
     assert agreement(seen, seen, NAMES) == {"map50": 1, "recall": 1, "precision": 1, "mean_iou": 1, "recall_person": 1}
 
 
 def test_each_true_object_is_found_once_and_by_its_class() -> None:
-    true = [sight((0, 0.9, (0, 0, 10, 10)), (0, 0.8, (50, 50, 60, 60)))]
-    found = [sight((0, 0.9, (0, 0, 10, 10)), (0, 0.8, (0, 0, 10, 9)), (1, 0.7, (50, 50, 60, 60)))]
+    true = [image_features((0, 0.9, (0, 0, 10, 10)), (0, 0.8, (50, 50, 60, 60)))]
+    found = [image_features((0, 0.9, (0, 0, 10, 10)), (0, 0.8, (0, 0, 10, 9)), (1, 0.7, (50, 50, 60, 60)))]
     told = agreement(found, true, NAMES)
     assert told["recall"] == told["recall_person"] == 0.5
     assert told["precision"] == pytest.approx(1 / 3)

@@ -22,10 +22,11 @@ from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
 from archive.images.decode import Limits, Picture, decode
 from models.pretrained import PRETRAINED
 from models.vision.backbone import Backbone
-from models.vision.canvas import letterbox
-from models.vision.detector import Detector, DetectorError, load_detector
-from models.vision.look import Looker, Sight
-from models.vision.nms import overlaps, select, survivors
+from models.vision.detectors import Detector, DetectorError, load_detector
+from models.vision.detectors.nms import overlaps, select, survivors
+from models.vision.images.canvas import letterbox
+from models.vision.images.features import ImageFeatures
+from models.vision.vision_model import VisionModel
 
 SHIPPED = PRETRAINED / "detector"
 HOPPER = Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -103,30 +104,32 @@ def test_finds_the_person_and_makes_a_grid(shipped: Detector, hopper: Picture) -
     assert found.grid.shape == (49, shipped.grid_width)
 
 
-def same(a: Sight, b: Sight) -> bool:
+def same(a: ImageFeatures, b: ImageFeatures) -> bool:
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("labels", "scores", "boxes", "grid"))
 
 
 def test_a_picture_does_not_depend_on_its_batch(jpeg: Callable[..., bytes]) -> None:
     torch.set_num_threads(1)
-    looker = Looker.load(str(SHIPPED))
-    prepared = [looker.prepare(HOPPER.read_bytes(), Limits())] + [looker.prepare(jpeg(i, (90 + i, 60)), Limits()) for i in range(8)]
-    alone = [looker.look([one])[0] for one in prepared]
+    vision_model = VisionModel.load(str(SHIPPED))
+    preprocessed = [vision_model.preprocess(HOPPER.read_bytes(), Limits())] + [
+        vision_model.preprocess(jpeg(i, (90 + i, 60)), Limits()) for i in range(8)
+    ]
+    alone = [vision_model.extract([one])[0] for one in preprocessed]
     for size in (2, 7, 9):
-        together = [sight for i in range(0, 9, size) for sight in looker.look(prepared[i : i + size])]
+        together = [image_features for i in range(0, 9, size) for image_features in vision_model.extract(preprocessed[i : i + size])]
         assert all(same(a, b) for a, b in zip(alone, together, strict=True))
 
 
 def test_a_picture_does_not_depend_on_threads(jpeg: Callable[..., bytes]) -> None:
-    looker, other = Looker.load(str(SHIPPED), threads=1), Looker.load(str(SHIPPED), threads=2)
-    prepared = [looker.prepare(jpeg(i, (90, 60)), Limits()) for i in range(4)]
-    alone = looker.look(prepared)
+    vision_model, other = VisionModel.load(str(SHIPPED), threads=1), VisionModel.load(str(SHIPPED), threads=2)
+    preprocessed = [vision_model.preprocess(jpeg(i, (90, 60)), Limits()) for i in range(4)]
+    alone = vision_model.extract(preprocessed)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert all(same(a, b) for a, b in zip(alone, other.look(prepared), strict=True))
+        assert all(same(a, b) for a, b in zip(alone, other.extract(preprocessed), strict=True))
         with ThreadPoolExecutor(2) as callers:  # Beam's worker shares one model among its threads
-            at_once = list(callers.map(lambda one: other.look([one])[0], prepared * 2))
+            at_once = list(callers.map(lambda one: other.extract([one])[0], preprocessed * 2))
     finally:
         torch.set_num_threads(before)
     assert all(same(a, b) for a, b in zip(alone * 2, at_once, strict=True))
@@ -134,7 +137,7 @@ def test_a_picture_does_not_depend_on_threads(jpeg: Callable[..., bytes]) -> Non
 
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_onnx_export_of_ultralytics_fixed_and_dynamic(tmp_path: Path, dynamic: bool, hopper: Picture) -> None:
-    from models.vision.yolo import empty_network
+    from models.vision.detectors.yolo import empty_network
 
     network = empty_network("yolov8n.yaml")
     path = tmp_path / "net.onnx"
@@ -220,12 +223,12 @@ def test_hugging_face_backbones_give_grids(tmp_path: Path, jpeg: Callable[..., b
     vit = ViTConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, image_size=224, patch_size=32)
     for name, network, width in (("resnet", ResNetModel(resnet), 24), ("vit", ViTModel(vit), 32)):
         network.save_pretrained(tmp_path / name)
-        looker = Looker.load(None, str(tmp_path / name))
-        prepared = [looker.prepare(jpeg(i, (300, 200)), Limits()) for i in range(3)]
-        sights = looker.look(prepared)
-        assert [sight.grid.shape for sight in sights if sight.grid is not None] == [(49, width)] * 3
-        assert not np.array_equal(sights[0].grid, sights[1].grid)
-        assert same(looker.look(prepared[:1])[0], sights[0])
+        vision_model = VisionModel.load(None, str(tmp_path / name))
+        preprocessed = [vision_model.preprocess(jpeg(i, (300, 200)), Limits()) for i in range(3)]
+        features = vision_model.extract(preprocessed)
+        assert [image_features.grid.shape for image_features in features if image_features.grid is not None] == [(49, width)] * 3
+        assert not np.array_equal(features[0].grid, features[1].grid)
+        assert same(vision_model.extract(preprocessed[:1])[0], features[0])
 
 
 def test_resnet_grid_is_its_last_feature_map(tmp_path: Path) -> None:

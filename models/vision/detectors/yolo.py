@@ -21,11 +21,10 @@ from torch.nn import functional
 
 from archive.digest import file_sha256
 from models.inference.pool import InferencePool
-from models.vision.canvas import Canvas
-from models.vision.detector import Detections, DetectorError, detections, to_tensor
-from models.vision.nms import select
-
-GRID_SIDE = 7
+from models.vision.detectors.detector import DetectorError, to_features, to_tensor
+from models.vision.detectors.nms import select
+from models.vision.images.canvas import Canvas
+from models.vision.images.features import GRID_SIDE, ImageFeatures
 
 
 class YoloDetector:
@@ -51,25 +50,30 @@ class YoloDetector:
         self._network = network.to(self._device, memory_format=torch.channels_last)
         backbone = network.model[len(network.yaml["backbone"]) - 1]
         backbone.register_forward_hook(self._keep_features)
-        self._seen = threading.local()
+        self._kept = threading.local()
         blank = Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)
         (found,) = self.detect([blank])
         assert found.grid is not None
         self.grid_width = found.grid.shape[1]
 
-    def detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
+    @staticmethod
+    def takes(spec: str) -> bool:
+        """True for `.pt` and `.yaml` names, and for folders with `config.json`."""
+        return Path(spec).suffix in (".pt", ".yaml") or (Path(spec) / "config.json").is_file()
+
+    def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         """Objects and grid of each picture."""
         return self._pool.run(self._detect, canvases)
 
-    def _detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
+    def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         pixels = to_tensor(canvases).to(self._device, memory_format=torch.channels_last)
         output = self._network(pixels)
         found = select(output[0] if isinstance(output, tuple) else output)
-        grids = [self._grid(canvas, features) for canvas, features in zip(canvases, self._seen.features, strict=True)]
-        return [detections(canvas, objects, grid) for canvas, objects, grid in zip(canvases, found, grids, strict=True)]
+        grids = [self._grid(canvas, features) for canvas, features in zip(canvases, self._kept.features, strict=True)]
+        return [to_features(canvas, objects, grid) for canvas, objects, grid in zip(canvases, found, grids, strict=True)]
 
     def _keep_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
-        self._seen.features = features  # shape: (B, C, S / 32, S / 32); per thread, since many may look at once
+        self._kept.features = features  # shape: (B, C, S / 32, S / 32); per thread, since many threads may detect at once
 
     def _grid(self, canvas: Canvas, features: Tensor) -> Tensor:
         """(49, C): the part of the feature map that shows the picture, not its grey border, pooled to 7 x 7."""

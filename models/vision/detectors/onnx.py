@@ -6,15 +6,15 @@ import ast
 from collections.abc import Sequence
 from pathlib import Path
 
-import onnxruntime
 import torch
 from torch import Tensor
 
 from archive.digest import file_sha256
 from models.inference.pool import InferencePool
-from models.vision.canvas import Canvas
-from models.vision.detector import Detections, DetectorError, detections, to_tensor
-from models.vision.nms import select
+from models.vision.detectors.detector import DetectorError, to_features, to_tensor
+from models.vision.detectors.nms import select
+from models.vision.images.canvas import Canvas
+from models.vision.images.features import ImageFeatures
 
 
 class OnnxDetector:
@@ -22,7 +22,10 @@ class OnnxDetector:
 
     grid_width = 0
 
-    def __init__(self, path: Path, device: str, threads: int) -> None:
+    def __init__(self, spec: str, device: str, threads: int) -> None:
+        import onnxruntime  # here: only a run with an ONNX file needs it
+
+        path = Path(spec)
         if not path.is_file():
             raise DetectorError(f"--detector {str(path)!r}: there is no such file")
         options = onnxruntime.SessionOptions()
@@ -37,7 +40,7 @@ class OnnxDetector:
             names = ast.literal_eval(meta["names"])
             self.side = max(ast.literal_eval(meta["imgsz"]))
             self._input = self._session.get_inputs()[0]
-            self._look(torch.zeros(1, 3, self.side, self.side))
+            self._infer(torch.zeros(1, 3, self.side, self.side))
         except Exception as error:  # onnxruntime raises a dozen kinds of its own
             raise DetectorError(f"--detector {str(path)!r} is no ONNX export of an ultralytics detector: {str(error)[:200]}") from error
         if meta.get("task", "detect") != "detect":
@@ -45,15 +48,20 @@ class OnnxDetector:
         self.names = tuple(names[i] for i in range(len(names)))
         self.name = f"{path.name}@{file_sha256(path)[:12]}"
 
-    def detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
+    @staticmethod
+    def takes(spec: str) -> bool:
+        """True for `.onnx` files."""
+        return Path(spec).suffix == ".onnx"
+
+    def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         """Objects of each picture."""
         return self._pool.run(self._detect, canvases)
 
-    def _detect(self, canvases: Sequence[Canvas]) -> list[Detections]:
-        found = select(self._look(to_tensor(canvases)))
-        return [detections(canvas, objects, None) for canvas, objects in zip(canvases, found, strict=True)]
+    def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
+        found = select(self._infer(to_tensor(canvases)))
+        return [to_features(canvas, objects, None) for canvas, objects in zip(canvases, found, strict=True)]
 
-    def _look(self, pixels: Tensor) -> Tensor:
+    def _infer(self, pixels: Tensor) -> Tensor:
         """The network's output of one picture. A fixed batch of the export is filled up with copies of it: export a batch of 1."""
         batch = self._input.shape[0]
         filled = pixels.expand(batch if isinstance(batch, int) else 1, -1, -1, -1)

@@ -1,0 +1,68 @@
+"""The vision model: a detector and a backbone, each optional, that extract the features of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from archive.images.decode import Limits, decode
+from models.vision.backbone import SIDE, Backbone
+from models.vision.detectors import Detector, load_detector
+from models.vision.images.canvas import Canvas, centre_crop, letterbox
+from models.vision.images.features import ImageFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessedImage:
+    """An image as the networks read it: a square for the detector, and a crop for the backbone where there is one."""
+
+    canvas: Canvas
+    crop: np.ndarray | None
+
+
+class VisionModel:
+    """A detector and a backbone; either may be absent.
+
+    Attributes:
+        names: class names of the detector by id.
+        detector_id: name and hash of the detector, or None.
+        grid_id: name of the network that makes the grids, or None where nothing does.
+        grid_width: C, channels of the grid, or 0.
+    """
+
+    def __init__(self, detector: Detector | None, backbone: Backbone | None) -> None:
+        self._detector = detector
+        self._backbone = backbone
+        self.names = detector.names if detector else ()
+        self.detector_id = detector.name if detector else None
+        makes_grids = backbone or (detector if detector and detector.grid_width else None)
+        self.grid_id = makes_grids.name if makes_grids else None
+        self.grid_width = makes_grids.grid_width if makes_grids else 0
+        self._side = detector.side if detector else SIDE
+
+    @classmethod
+    def load(cls, detector: str | None, backbone: str | None = None, device: str = "cpu", threads: int = 1) -> Self:
+        """Load the networks; without a backbone, grids are the detector's own. Raises DetectorError."""
+        return cls(
+            load_detector(detector, device, threads) if detector else None, Backbone(backbone, device, threads) if backbone else None
+        )
+
+    def preprocess(self, data: bytes, limits: Limits) -> PreprocessedImage:
+        """Decode one picture, safe to call from many threads. Raises ImageError."""
+        picture = decode(data, limits, self._side, SIDE if self._backbone else 0)
+        return PreprocessedImage(letterbox(picture, self._side), centre_crop(picture, SIDE) if self._backbone else None)
+
+    def extract(self, images: Sequence[PreprocessedImage]) -> list[ImageFeatures]:
+        """Extract the features of each image; they do not depend on the others of the batch."""
+        canvases = [image.canvas for image in images]
+        if self._detector:
+            features = self._detector.detect(canvases)
+        else:
+            features = [ImageFeatures.empty(canvas.width, canvas.height) for canvas in canvases]
+        if self._backbone:
+            grids = self._backbone.grids([image.crop for image in images if image.crop is not None])
+            features = [replace(of_one, grid=grid) for of_one, grid in zip(features, grids, strict=True)]
+        return features
