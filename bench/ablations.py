@@ -30,8 +30,8 @@ def main(argv: list[str]) -> int:
     flags = {
         TEXT: [],
         AUGMENTED: [f"--vectors={options.vectors}"],
-        OBJECTS: [f"--vectors={options.vectors}", *images, "--no-grid"],
-        GRID: [f"--vectors={options.vectors}", *images, "--no-objects"],
+        OBJECTS: [f"--vectors={options.vectors}", *images, "--granularities=objects"],
+        GRID: [f"--vectors={options.vectors}", *images, "--granularities=grid"],
         ALL: [f"--vectors={options.vectors}", *images],
     }
     options.output.mkdir(parents=True, exist_ok=True)

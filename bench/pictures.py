@@ -25,8 +25,8 @@ from models.evaluation.predictions import AT_A_TIME
 from models.inference.devices import usable_cores
 from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.tagging.annotate import Annotator
+from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.labels import TYPES
-from models.tagging.tagger import OBJECT_CLASSES
 from models.tagging.words import split_words
 from models.vision.images.features import ImageFeatures
 

@@ -14,6 +14,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,10 @@ from models.pretrained import PRETRAINED
 from models.tagging.augmentation import AugmentationTable, build_table, load_table, read_vectors
 from models.tagging.bundle import BundleSettings, load_bundle, save_bundle
 from models.tagging.encoding import Encoder
+from models.tagging.granularities import Source, kind_named
+from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.labels import TYPES
-from models.tagging.tagger import OBJECT_CLASSES, Tagger, TaggerConfig
+from models.tagging.tagger import Tagger, TaggerConfig
 from models.training.card import card
 from models.training.checkpoint import Checkpoint
 from models.training.config import TrainingConfig
@@ -91,10 +94,8 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
         config,
         table,
         settings.max_pieces,
-        settings.max_objects,
         settings.max_pictures,
-        class_map=np.arange(len(settings.object_names)),
-        reads_grid=config.grid_width > 0,
+        Source(settings.object_names, np.arange(len(settings.object_names)), settings.grid is not None, settings.max_objects),
     )
     features: dict[str, ImageFeatures] = {}
     if vision_model:
@@ -169,11 +170,16 @@ def _config(
         augmentation=options.augmentation if table else "none",
         augmentation_width=table.vectors.shape[1] if table else 0,
         casing=options.casing,
-        grid_width=(vision_model.grid_width or 0) if vision_model and options.grid else 0,
-        objects=vision_model is not None and bool(vision_model.names) and options.objects,
+        granularities=_granularities(options.granularities, vision_model) if vision_model else (),
         fusion_width=options.fusion_width,
         auxiliary=options.auxiliary,
     )
+
+
+def _granularities(kinds: Sequence[str], vision_model: VisionModel) -> tuple[dict[str, Any], ...]:
+    """Those of the kinds that the vision_model provides for, as `TaggerConfig.granularities`."""
+    made = ((kind, kind_named(kind).trained_with(vision_model.grid_width or 0, vision_model.names)) for kind in kinds)
+    return tuple(one.entry(kind) for kind, one in made if one)
 
 
 def _taught(options: argparse.Namespace, encoder: Encoder, checkpoint: Checkpoint, types: tuple[str, ...]) -> list[list[Example]]:
@@ -227,8 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--table", type=Path, help="table that models.augment made, in place of --vectors")
     add("--augmentation", choices=("sum", "gate"), default="sum")
     add("--casing", action=argparse.BooleanOptionalAction, default=True, help="embed the shape of words, for uncased encoders")
-    add("--grid", action=argparse.BooleanOptionalAction, default=True, help="read the grid of whole pictures")
-    add("--objects", action=argparse.BooleanOptionalAction, default=True, help="read detected objects")
+    add("--granularities", nargs="+", default=["grid", "objects"], help="how pictures are read: files of models/tagging/granularities")
     add("--max_objects", type=int, default=BundleSettings.max_objects, help="best objects of a picture that are read")
     add("--auxiliary", action=argparse.BooleanOptionalAction, default=True, help="train the span task (B, I, O) beside")
     add("--fusion_width", type=int, default=128, help="width of the cross-modal part; 0 is the encoder's own")

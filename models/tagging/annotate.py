@@ -14,8 +14,9 @@ import torch
 from models.inference.pool import InferencePool
 from models.tagging.bundle import Bundle
 from models.tagging.encoding import Encoder, Window
+from models.tagging.granularities import Evidence, Granularity, Source
 from models.tagging.labels import Span, spans_of
-from models.tagging.tagger import GRID_REGIONS, Batch, TaggerOutput
+from models.tagging.tagger import Batch, TaggerOutput
 from models.tagging.words import split_words
 from models.vision.images.features import ImageFeatures
 
@@ -37,24 +38,6 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """How much of one picture, or of one object in it, went into an entity.
-
-    Attributes:
-        image: key of the picture.
-        object: name of the object, or None for the grid of the whole picture.
-        box: the object's box, xyxy pixels of the original picture, or None.
-        weight: gate and attention weight that was used, mean over the entity's words; over all pictures of the post
-            the grid's weights sum to 1, and so do the objects'.
-    """
-
-    image: str
-    object: str | None
-    box: tuple[float, float, float, float] | None
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
 class Entity:
     """A named entity: `text[start:end]` of the post, its type, probability of the whole span, and evidence."""
 
@@ -68,11 +51,10 @@ class Entity:
 
 @dataclass(slots=True)
 class _Words:
-    """What the model says of each word of one post: emissions (W, tags), used (W, I) of grids and (W, S) of objects."""
+    """What the model says of each word of one post: emissions (W, tags), and weights (W, I * E) of each granularity in I pictures."""
 
     emissions: np.ndarray
-    grids: np.ndarray
-    objects: np.ndarray
+    weights: list[np.ndarray]
 
 
 class Annotator:
@@ -105,7 +87,6 @@ class Annotator:
         self._dtype = dtype
         self._tagger = bundle.tagger.to(self._device)
         self._pool = InferencePool(self._device, threads)
-        self._object_names = tuple(object_names)
         settings = bundle.settings
         known = {name: index for index, name in enumerate(settings.object_names)}
         self._encoder = Encoder(
@@ -113,11 +94,15 @@ class Annotator:
             bundle.tagger.config,
             bundle.table,
             settings.max_pieces,
-            settings.max_objects,
             settings.max_pictures,
-            class_map=np.array([known.get(name, -1) for name in object_names], np.int64),
-            reads_grid=grid is not None and grid == settings.grid,
+            Source(
+                tuple(object_names),
+                class_map=np.array([known.get(name, -1) for name in object_names], np.int64),
+                reads_grid=grid is not None and grid == settings.grid,
+                max_objects=settings.max_objects,
+            ),
         )
+        self._weights = [granularity.weights_per_picture(self._encoder.source) for granularity in self._encoder.granularities]
 
     @property
     def max_pictures(self) -> int:
@@ -162,14 +147,14 @@ class Annotator:
         for window in (windows := self._encoder.windows(words)):
             if window.post not in read:
                 n, pictures = len(words[window.post]), min(len(features[window.post]), self.max_pictures)
-                slots = pictures * self.bundle.settings.max_objects
-                read[window.post] = _Words(*(np.zeros((n, m), np.float32) for m in (tags, pictures, slots)))
+                weights = [np.zeros((n, pictures * each), np.float32) for each in self._weights]
+                read[window.post] = _Words(np.zeros((n, tags), np.float32), weights)
 
         batches = self._batches(windows, features)
         while some := list(islice(batches, BATCHES_HELD)):
             readings = self._pool.run(self._run, [batch for _, batch in some])
             for (alike, _), reading in zip(some, readings, strict=True):
-                self._keep(alike, reading, read)
+                self._keep(alike, reading, min(len(features[alike[0].post]), self.max_pictures), read)
         return read
 
     def _run(self, batches: Sequence[Batch]) -> list[TaggerOutput]:
@@ -186,20 +171,27 @@ class Annotator:
                 alike = group[start : start + self.batch_size]
                 filled = alike + alike[:1] * (SMALLEST_BATCH - len(alike))
                 batch = self._encoder.batch(filled, [features[window.post] for window in filled])
-                yield alike, Batch(*(tensor.to(self._device) for tensor in batch))
+                yield alike, batch.map(lambda tensor: tensor.to(self._device))
 
-    def _keep(self, windows: list[Window], reading: TaggerOutput, read: dict[int, _Words]) -> None:
+    def _keep(self, windows: list[Window], reading: TaggerOutput, pictures: int, read: dict[int, _Words]) -> None:
         emissions = (reading.emissions.float() / self.bundle.settings.temperature).cpu().numpy()
-        pictures, slots = read[windows[0].post].grids.shape[1], read[windows[0].post].objects.shape[1]
-        objects = reading.objects_used[:, :, :slots].float().cpu().numpy()
-        regions = reading.grid_used[:, :, : pictures * GRID_REGIONS].float().cpu()
-        grids = regions.unflatten(2, (pictures, GRID_REGIONS)).sum(3).numpy() if regions.shape[2] else None
+        weights = [
+            self._pooled(granularity, used, pictures) for granularity, used in zip(self._encoder.granularities, reading.used, strict=True)
+        ]
         for i, window in enumerate(windows):
             of_post = read[window.post]
             of_post.emissions[window.owned] = emissions[i, window.first_pieces]
-            of_post.objects[window.owned] = objects[i, window.first_pieces]
-            if grids is not None:
-                of_post.grids[window.owned] = grids[i, window.first_pieces]
+            for kept, pooled in zip(of_post.weights, weights, strict=True):
+                if pooled is not None:
+                    kept[window.owned] = pooled[i, window.first_pieces]
+
+    def _pooled(self, granularity: Granularity, used: torch.Tensor, pictures: int) -> np.ndarray | None:
+        """Weights of rows (B, L, R) as evidence needs them, (B, L, pictures * E); None where there was nothing to read."""
+        each = granularity.rows_per_picture(self._encoder.source)
+        if not pictures * each:
+            return None
+        of_pictures = used[:, :, : pictures * each].float().cpu().unflatten(2, (pictures, each))
+        return granularity.pool(of_pictures).flatten(2).numpy()
 
     def _emissions(self, read: dict[int, _Words]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
         """Posts of like length together: their indices, emissions (B, W, T), mask (B, W)."""
@@ -229,17 +221,12 @@ class Annotator:
 
     def _evidence(self, pictures: Sequence[Seen], words: _Words, span: Span) -> tuple[Evidence, ...]:
         """Everything that was looked at for this entity, most used first."""
-        rows = slice(span.first, span.last + 1)
-        grids, objects = words.grids[rows].mean(0), words.objects[rows].mean(0)
-        slots = self.bundle.settings.max_objects
-        evidence = []
-        for j, (key, image_features) in enumerate(pictures[: len(grids)]):
-            if grids[j] > 0:
-                evidence.append(Evidence(key, None, None, float(grids[j])))
-            for slot, k in enumerate(self._encoder.objects_read(image_features)):
-                x1, y1, x2, y2 = image_features.boxes[k].tolist()
-                name = self._object_names[int(image_features.labels[k])]
-                evidence.append(Evidence(key, name, (x1, y1, x2, y2), float(objects[j * slots + slot])))
+        means = [weights[span.first : span.last + 1].mean(0) for weights in words.weights]
+        source = self._encoder.source
+        evidence: list[Evidence] = []
+        for j, (key, image_features) in enumerate(pictures[: self.max_pictures]):
+            for granularity, each, mean in zip(self._encoder.granularities, self._weights, means, strict=True):
+                evidence += granularity.evidence(key, image_features, mean[j * each : (j + 1) * each], source)
         return tuple(sorted(evidence, key=lambda item: -round(item.weight, 3)))  # objects of one class are read alike
 
 

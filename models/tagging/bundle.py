@@ -21,9 +21,10 @@ from transformers import AutoTokenizer
 
 from archive.digest import file_sha256
 from models.tagging.augmentation import AugmentationTable
+from models.tagging.bundle_format import upgraded
 from models.tagging.tagger import Tagger, TaggerConfig
 
-FORMAT = 1
+FORMAT = 2
 QUANTISED_FROM_ELEMENTS = 4096
 TABLE = "augmentation.vectors"
 
@@ -112,7 +113,6 @@ def load_bundle(folder: Path) -> Bundle:
 def _load(folder: Path) -> Bundle:
     config, sha256 = _checked_config(folder)
     settings = BundleSettings(**_tuples(config["settings"]))
-    tagger_config = TaggerConfig(**_tuples(config["tagger"]))
     try:
         tensors = _restored(load_file(folder / "model.safetensors"))
     except SafetensorError as error:
@@ -121,7 +121,8 @@ def _load(folder: Path) -> Bundle:
     if TABLE in tensors:
         words = (folder / "augmentation.txt").read_text(encoding="utf-8").split("\n")
         table = AugmentationTable(words, tensors.pop(TABLE))
-    tagger = Tagger(tagger_config, table.vectors if table else None)
+    sizes, tensors = upgraded(config["tagger"], tensors) if config["format"] == 1 else (config["tagger"], tensors)
+    tagger = Tagger(TaggerConfig(**_tuples(sizes)), table.vectors if table else None)
     missing, unexpected = tagger.load_state_dict(tensors, strict=False)
     if missing or unexpected:
         raise BundleError(f"{folder} does not fit its own config.json: missing {missing[:3]}, unexpected {unexpected[:3]}")
@@ -144,7 +145,7 @@ def _checked_config(folder: Path) -> tuple[dict[str, Any], str]:
         version, digests = config["format"], dict(config["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"--model {folder} is not a model bundle (no readable config.json with format and sha256)") from error
-    if version != FORMAT:
+    if version not in (1, FORMAT):
         raise BundleError(f"--model {folder} has bundle format {version!r}, this version reads {FORMAT}: train or convert it again")
     for name, digest in digests.items():
         if name.startswith("/") or ".." in Path(name).parts or not (folder / name).is_file():

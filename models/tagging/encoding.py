@@ -1,4 +1,4 @@
-"""Posts to tensors: words to subwords, long posts to overlapping windows, pictures to grids and object slots."""
+"""Posts to tensors: words to subwords, long posts to overlapping windows, pictures to the views of each granularity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from models.tagging.augmentation import AugmentationTable
-from models.tagging.tagger import GRID_REGIONS, Batch, TaggerConfig
+from models.tagging.granularities import Granularity, Source, View, granularities_of
+from models.tagging.tagger import Batch, TaggerConfig
 from models.tagging.words import word_shape
 from models.vision.images.features import ImageFeatures
 
@@ -19,7 +20,7 @@ PIECES_PER_WORD = 32
 """A word of more subwords keeps its first ones, so that each window holds whole words."""
 
 STEP = 16
-"""Pieces, regions and slots are padded to a multiple of this and to nothing else, so that a post's result does not depend
+"""Pieces and rows of views are padded to a multiple of this and to nothing else, so that a post's result does not depend
 on its neighbours: 16 floats are a vector register, and products of matrices round by how they lie on its bounds."""
 
 
@@ -54,10 +55,8 @@ class Encoder:
         config: of the tagger.
         table: augmentation vectors, or None.
         max_pieces: longest window, specials included.
-        max_objects: K, object slots of a picture.
         max_pictures: pictures of a post that the tagger reads; the first ones.
-        class_map: (classes of the detector,) int64, the tagger's class of each, -1 where it has none.
-        reads_grid: whether the grids at hand are of the network that the tagger was trained with.
+        source: what the vision models at work provide.
     """
 
     def __init__(
@@ -66,19 +65,15 @@ class Encoder:
         config: TaggerConfig,
         table: AugmentationTable | None,
         max_pieces: int,
-        max_objects: int,
         max_pictures: int,
-        class_map: np.ndarray,
-        reads_grid: bool,
+        source: Source,
     ) -> None:
         self._tokenizer = tokenizer
-        self._config = config
         self._table = table
         self._max_pieces = max_pieces
-        self._max_objects = max_objects
         self.max_pictures = max_pictures
-        self._class_map = class_map
-        self._reads_grid = reads_grid and config.grid_width > 0
+        self.source = source
+        self.granularities = tuple(granularities_of(config.granularities).values())
 
     @property
     def unknown_piece(self) -> int:
@@ -89,10 +84,6 @@ class Encoder:
     def special_pieces(self) -> list[int]:
         """Ids of the subwords that belong to no word."""
         return [self._tokenizer.cls_token_id, self._tokenizer.sep_token_id, self._tokenizer.pad_token_id]
-
-    def objects_read(self, image_features: ImageFeatures) -> np.ndarray:
-        """Indices of the objects of a picture that the tagger reads: the best ones whose class it knows."""
-        return np.flatnonzero(self._class_map[image_features.labels] >= 0)[: self._max_objects]
 
     def windows(self, posts: Sequence[Sequence[str]]) -> list[Window]:
         """Windows of posts given as words; posts without words have none."""
@@ -138,21 +129,25 @@ class Encoder:
         shape = (len(windows), length)
         subwords = np.full(shape, self._tokenizer.pad_token_id)
         mask, augmentation, shapes = np.zeros(shape, bool), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        regions = _padded(pictures * GRID_REGIONS) if self._reads_grid else 0
-        grid = np.zeros((len(windows), regions, self._config.grid_width), np.float32)
-        grid_mask = np.zeros(grid.shape[:2], bool)
-        objects = np.zeros((len(windows), _padded(pictures * self._max_objects)), np.int64)
-        for i, (window, seen) in enumerate(zip(windows, features, strict=True)):
+        for i, window in enumerate(windows):
             n = len(window.subwords)
             subwords[i, :n], mask[i, :n] = window.subwords, True
             augmentation[i, :n], shapes[i, :n] = window.augmentation, window.shapes
+        views = tuple(self._view(granularity, features, pictures) for granularity in self.granularities)
+        tensor = torch.from_numpy
+        return Batch(tensor(subwords), tensor(mask), tensor(augmentation), tensor(shapes), views)
+
+    def _view(self, granularity: Granularity, features: Sequence[Sequence[ImageFeatures]], pictures: int) -> View:
+        """Rows of up to `pictures` pictures of each post, padded."""
+        each = granularity.rows_per_picture(self.source)
+        rows = granularity.empty(len(features), _padded(pictures * each))
+        mask = np.zeros(rows.shape[:2], bool)
+        for i, seen in enumerate(features):
             for j, image_features in enumerate(seen[: self.max_pictures]):
-                if self._reads_grid and image_features.grid is not None:
-                    of_picture = slice(j * GRID_REGIONS, (j + 1) * GRID_REGIONS)
-                    grid[i, of_picture], grid_mask[i, of_picture] = image_features.grid, True
-                labels = self._class_map[image_features.labels[self.objects_read(image_features)]]
-                objects[i, j * self._max_objects : j * self._max_objects + len(labels)] = labels + 1
-        return Batch(*(torch.from_numpy(x) for x in (subwords, mask, augmentation, shapes, grid, grid_mask, objects)))
+                found = granularity.encode(image_features, self.source)
+                of_picture = slice(j * each, j * each + len(found))
+                rows[i, of_picture], mask[i, of_picture] = found, True
+        return View(torch.from_numpy(rows), torch.from_numpy(mask))
 
 
 def word_index(windows: Sequence[Window]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Cross-modal fusion at two granularities: grid of the whole picture, and detected objects.
+"""Cross-modal attention, the same for each granularity.
 
 Equations and names: Liu et al., *Multi-granularity cross-modality representation learning for named entity
 recognition on social media* (arXiv 2210.14163), section 3.
@@ -58,8 +58,8 @@ class AttentionLayer(nn.Module):
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
-class Granularity(nn.Module):
-    """What each word reads from one view of the pictures, directly and through what the text talks about.
+class TextGuidedAttention(nn.Module):
+    """What each word reads from one view of the pictures, directly and guided by the text.
 
     direct  = Cross(M, SelfEnc(x1));  talked = Cross(M, Cross(SelfEnc(x2), M))
     g = sigmoid(W [direct; talked] + b);  result = g * direct + (1 - g) * talked

@@ -1,9 +1,10 @@
-"""The whole model of MGCMT: augmented encoder, two granularities, gates, CRF. Equations in docs and in `fusion`."""
+"""The whole model of MGCMT: augmented encoder, granularities, gates, CRF. Equations in docs and in `fusion`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +12,10 @@ from transformers import AutoModel
 from transformers.models.auto.configuration_auto import AutoConfig
 
 from models.tagging.crf import CRF
-from models.tagging.fusion import AttentionLayer, Granularity
+from models.tagging.fusion import AttentionLayer
+from models.tagging.granularities import View, granularities_of
 from models.tagging.labels import TYPES, tags_of
 from models.tagging.words import SHAPES
-from models.vision.images.features import GRID_SIDE
-
-OBJECT_CLASSES = 80
-"""COCO classes; object id 0 is the empty slot, so class c is embedded as c + 1."""
-
-GRID_REGIONS = GRID_SIDE * GRID_SIDE
-"""Cells of a picture's grid."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +28,7 @@ class TaggerConfig:
         augmentation: `none`, `sum` (S = encoder + W_a a) or `gate` (a learned gate on W_a a).
         augmentation_width: A, width of the augmentation vectors.
         casing: whether the shape of a word (capitals, digits, signs) is embedded and added to S.
-        grid_width: channels of the picture grid; 0 leaves the granularity out.
-        objects: whether detected objects are read.
+        granularities: what is read of the pictures, as `models.tagging.granularities` describes; none for text alone.
         fusion_width: width of the cross-modal part; 0 means the encoder's own, as in the paper.
         auxiliary: whether training adds the span task (B, I, O) of the paper.
         dropout: of encoder output and attention layers.
@@ -45,33 +39,33 @@ class TaggerConfig:
     augmentation: str = "sum"
     augmentation_width: int = 200
     casing: bool = False
-    grid_width: int = 0
-    objects: bool = True
+    granularities: tuple[dict[str, Any], ...] = ()
     fusion_width: int = 0
     auxiliary: bool = True
     dropout: float = 0.1
 
 
 class Batch(NamedTuple):
-    """Windows of posts, ready for the model. L subwords, R regions, S object slots; R and S may end in padding.
+    """Windows of posts, ready for the model. L subwords; the rows of a view may end in padding.
 
     Attributes:
         subwords: (B, L) int64, subword ids of the encoder's tokenizer, specials included.
         mask: (B, L) bool, true on subwords.
         augmentation: (B, L) int64, row of the augmentation table; 0 (the zero vector) where no word begins or none is known.
         shapes: (B, L) int64, `word_shape` of the word that begins here, else 0.
-        grid: (B, R, C) features of each post's pictures, 49 rows a picture.
-        grid_mask: (B, R) bool.
-        objects: (B, S) int64, COCO class + 1, 0 for an empty slot; K slots a picture.
+        views: what each granularity of the configuration reads.
     """
 
     subwords: Tensor
     mask: Tensor
     augmentation: Tensor
     shapes: Tensor
-    grid: Tensor
-    grid_mask: Tensor
-    objects: Tensor
+    views: tuple[View, ...]
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Return the batch with each of its tensors changed."""
+        views = tuple(View(change(rows), change(mask)) for rows, mask in self.views)
+        return type(self)(change(self.subwords), change(self.mask), change(self.augmentation), change(self.shapes), views)
 
 
 class TaggerOutput(NamedTuple):
@@ -80,14 +74,12 @@ class TaggerOutput(NamedTuple):
     Attributes:
         emissions: (B, L, tags).
         auxiliary: (B, L, 3) emissions of the span task, or None.
-        grid_used: (B, L, R) attention and gate weight of each region in each subword; sums to 1 or is 0.
-        objects_used: (B, L, S) the same for objects.
+        used: of each granularity (B, L, R), attention and gate weight of each row in each subword; sums to 1 or is 0.
     """
 
     emissions: Tensor
     auxiliary: Tensor | None
-    grid_used: Tensor
-    objects_used: Tensor
+    used: tuple[Tensor, ...]
 
 
 class Tagger(nn.Module):
@@ -124,16 +116,11 @@ class Tagger(nn.Module):
             self.encode_auxiliary = AttentionLayer(width, config.dropout)
             self.auxiliary_emissions = nn.Linear(width, 3)
             self.auxiliary_crf = CRF(3)
-        if config.grid_width:
-            self.project_direct = nn.Linear(config.grid_width, narrow)
-            self.project_talked = nn.Linear(config.grid_width, narrow)
-            self.grid = Granularity(narrow, config.dropout)
-        if config.objects:
-            self.object_embedding = nn.Embedding(OBJECT_CLASSES + 1, narrow, padding_idx=0)
-            self.objects = Granularity(narrow, config.dropout)
-        if config.grid_width or config.objects:
+        granularities = granularities_of(config.granularities)
+        self.granularities = nn.ModuleDict({kind: one.network(narrow, config.dropout) for kind, one in granularities.items()})
+        if granularities:
             self.fuse_dropout = nn.Dropout(0.5)
-            self.fuse = nn.Linear(2 * narrow, narrow)
+            self.fuse = nn.Linear(len(granularities) * narrow, narrow)
         self.combine = nn.Linear(width + narrow, width)
         self.emissions = nn.Linear(width, tags)
         self.crf = CRF(tags)
@@ -146,8 +133,8 @@ class Tagger(nn.Module):
             A, _ = self.encode_auxiliary(S, S, batch.mask)
             auxiliary = self.auxiliary_emissions(A)
         M, _ = self.encode_text(S, S, batch.mask)
-        F, grid_used, objects_used = self._fused(self.narrow(M), batch)
-        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), auxiliary, grid_used, objects_used)
+        F, used = self._fused(self.narrow(M), batch)
+        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), auxiliary, used)
 
     def _augmented(self, batch: Batch) -> Tensor:
         """S = dropout(TextEncoder(tokens) + W_a a): (B, L, D)."""
@@ -162,25 +149,19 @@ class Tagger(nn.Module):
             encoded = encoded + self.shape_embedding(batch.shapes)
         return self.dropout(encoded)
 
-    def _fused(self, M: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """F = ReLU(Linear([F1; F2])): (B, L, narrow), exactly 0 for a post with nothing to look at; weights used."""
-        F1, F2 = torch.zeros_like(M), torch.zeros_like(M)
-        grid_used = M.new_zeros(*M.shape[:2], batch.grid.shape[1])
-        objects_used = M.new_zeros(*M.shape[:2], batch.objects.shape[1])
-        object_mask = batch.objects > 0
+    def _fused(self, M: Tensor, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """F = ReLU(Linear([F1; F2; ...])): (B, L, narrow), exactly 0 for a post with nothing to look at; weights used."""
+        read, used = [], []
         seen = torch.zeros_like(batch.mask[:, 0])
-        if self.config.grid_width and batch.grid.shape[1]:
-            V = batch.grid.to(M.dtype)
-            F1, grid_used = self.grid(M, batch.mask, self.project_direct(V), self.project_talked(V), batch.grid_mask)
-            seen = seen | batch.grid_mask.any(1)
-        if self.config.objects and batch.objects.shape[1]:
-            slots = self.object_embedding(batch.objects)
-            F2, objects_used = self.objects(M, batch.mask, slots, slots, object_mask)
-            seen = seen | object_mask.any(1)
-        if not (self.config.grid_width or self.config.objects):
-            return F1, grid_used, objects_used
-        F = torch.relu(self.fuse(self.fuse_dropout(torch.cat([F1, F2], dim=2))))
-        return F.masked_fill(~seen[:, None, None], 0), grid_used, objects_used
+        for network, view in zip(self.granularities.values(), batch.views, strict=True):
+            F, weights = network(M, batch.mask, view) if view.mask.shape[1] else (torch.zeros_like(M), M.new_zeros(*M.shape[:2], 0))
+            read.append(F)
+            used.append(weights)
+            seen = seen | view.mask.any(1)
+        if not read:
+            return torch.zeros_like(M), ()
+        F = torch.relu(self.fuse(self.fuse_dropout(torch.cat(read, dim=2))))
+        return F.masked_fill(~seen[:, None, None], 0), tuple(used)
 
 
 def _encoder_config(config: TaggerConfig) -> Any:

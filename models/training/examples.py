@@ -93,7 +93,7 @@ class TrainingBatch:
     def to(self, device: torch.device) -> TrainingBatch:
         """The same on a device."""
         rest = (self.word_index, self.word_mask, self.target)
-        return TrainingBatch(Batch(*(tensor.to(device) for tensor in self.inputs)), *(tensor.to(device) for tensor in rest))
+        return TrainingBatch(self.inputs.map(lambda tensor: tensor.to(device)), *(tensor.to(device) for tensor in rest))
 
 
 def collate(chosen: Sequence[Example], encoder: Encoder, picture_dropout: float, chance: random.Random) -> TrainingBatch:

@@ -36,7 +36,7 @@ def test_what_is_copied_exists_and_is_let_through(dockerfile: list[tuple[str, st
 
 def test_every_package_and_the_shipped_models_are_in_the_image(dockerfile: list[tuple[str, str]]) -> None:
     project = (ROOT / "pyproject.toml").read_text()
-    packages = {name.split(".")[0] for name in re.findall(r'"([a-z_.]+)"', re.search(r"\npackages = (\[.*?\])", project)[1])}  # type: ignore[index]
+    packages = {name.split(".")[0] for name in re.findall(r'"([a-z_.]+)"', re.search(r"\npackages = (\[.*?\])", project, re.DOTALL)[1])}  # type: ignore[index]
     assert packages < set(copied(dockerfile))
     assert (ROOT / "models" / "pretrained" / "default" / "model.safetensors").exists()
 

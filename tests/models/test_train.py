@@ -71,7 +71,7 @@ def test_a_bundle_with_its_own_backbone_learns_and_reads_pictures(material: Path
     assert main(command(material, f"--backbone={material}/backbone")) == 0
     bundle = load_bundle(material / "bundle")
     assert bundle.settings.backbone == "backbone"
-    assert bundle.tagger.config.grid_width == 24
+    assert bundle.tagger.config.granularities[0] == {"kind": "grid", "width": 24}
     options = ModelOptions(model=str(material / "bundle"), detector=None)
     annotator, vision_model = load_annotator(options), load_vision_model(options)
     assert vision_model.grid_id == bundle.settings.grid

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models import evaluate
-from models.training import conll
+from models.datasets import conll
 from pipeline.command import main as run
 from pipeline.process import EXIT_DONE
 

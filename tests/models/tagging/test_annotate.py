@@ -42,7 +42,7 @@ def annotator(batch_size: int = 32) -> Annotator:
 
 def image_features(seed: int, objects: int = 3) -> ImageFeatures:
     chance = np.random.default_rng(seed)
-    width = annotator().bundle.tagger.config.grid_width
+    width = annotator().bundle.tagger.config.granularities[0]["width"]
     return ImageFeatures(
         640,
         480,

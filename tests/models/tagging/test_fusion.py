@@ -1,4 +1,4 @@
-"""Attention layers and granularities: masks, and the weights that are reported."""
+"""Attention layers: masks, and the weights that are reported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
-from models.tagging.fusion import AttentionLayer, Granularity
+from models.tagging.fusion import AttentionLayer, TextGuidedAttention
 
 WIDTH = 128
 
@@ -53,10 +53,10 @@ def test_weights_sum_to_one_over_the_mask_and_are_zero_elsewhere() -> None:
 
 @torch.no_grad()
 def test_nothing_to_look_at_contributes_exactly_zero() -> None:
-    granularity = Granularity(WIDTH, 0.0).eval()
+    attention = TextGuidedAttention(WIDTH, 0.0).eval()
     text, mask = torch.randn(2, 3, WIDTH), torch.ones(2, 3, dtype=torch.bool)
     regions = torch.randn(2, 4, WIDTH)
-    read, used = granularity(text, mask, regions, regions, torch.tensor([[True] * 4, [False] * 4]))
+    read, used = attention(text, mask, regions, regions, torch.tensor([[True] * 4, [False] * 4]))
     assert read[1].eq(0).all()
     assert used[1].eq(0).all()
     assert read[0].ne(0).any()
@@ -65,12 +65,12 @@ def test_nothing_to_look_at_contributes_exactly_zero() -> None:
 
 @torch.no_grad()
 def test_what_the_mask_hides_changes_nothing() -> None:
-    granularity = Granularity(WIDTH, 0.0).eval()
+    attention = TextGuidedAttention(WIDTH, 0.0).eval()
     text, mask = torch.randn(1, 3, WIDTH), torch.ones(1, 3, dtype=torch.bool)
     shown = torch.tensor([[True, True, False]])
     one, two = torch.randn(1, 3, WIDTH), torch.randn(1, 3, WIDTH)
     two[:, :2] = one[:, :2]
-    first, second = (granularity(text, mask, x, x, shown) for x in (one, two))
+    first, second = (attention(text, mask, x, x, shown) for x in (one, two))
     torch.testing.assert_close(first, second)
 
 

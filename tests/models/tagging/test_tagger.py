@@ -22,6 +22,7 @@ from transformers import (
 from transformers.models.bert.modeling_bert import BertLayer
 
 from models.tagging.fusion import AttentionLayer
+from models.tagging.granularities import View
 from models.tagging.tagger import Batch, Tagger, TaggerConfig
 from models.training.config import TrainingConfig
 from models.training.loop import parameter_groups
@@ -29,7 +30,9 @@ from models.training.loop import parameter_groups
 D, A, C = 128, 10, 24
 LAYER = {"hidden_size": D, "num_attention_heads": 2, "intermediate_size": 4 * D}
 ENCODER = BertConfig(vocab_size=50, num_hidden_layers=2, max_position_embeddings=40, **LAYER)
-CONFIG = TaggerConfig(encoder=ENCODER.to_dict(), augmentation_width=A, grid_width=C, objects=True)
+GRID, OBJECTS = {"kind": "grid", "width": C}, {"kind": "objects"}
+BOTH = (GRID, OBJECTS)
+CONFIG = TaggerConfig(encoder=ENCODER.to_dict(), augmentation_width=A, granularities=BOTH)
 NAMES = {
     "query": "attention.self.query",
     "key": "attention.self.key",
@@ -56,7 +59,9 @@ def batch(seed: int = 0) -> Batch:
     grid_mask = torch.tensor([[True] * 49, [True] * 49, [False] * 49])
     objects = torch.tensor([[1, 1, 5, 0, 0], [80, 3, 2, 1, 7], [0] * 5])
     subwords, augmentation = torch.randint(0, 50, (3, 9)), torch.randint(0, 8, (3, 9)) * mask
-    return Batch(subwords, mask, augmentation, torch.zeros_like(subwords), torch.randn(3, 49, C), grid_mask, objects)
+    return Batch(
+        subwords, mask, augmentation, torch.zeros_like(subwords), (View(torch.randn(3, 49, C), grid_mask), View(objects, objects > 0))
+    )
 
 
 def bert_layer(ours: AttentionLayer) -> BertLayer:
@@ -91,10 +96,12 @@ def paper(t: Tagger, x: Batch) -> Tensor:
     added = (a @ t.augment.weight.T + t.augment.bias) * (x.augmentation > 0)[..., None]
     S = encoder(input_ids=x.subwords, attention_mask=x.mask.long()).last_hidden_state + added
     M = cross(t.encode_text, S, S, x.mask)
-    V1, V2 = x.grid @ t.project_direct.weight.T + t.project_direct.bias, x.grid @ t.project_talked.weight.T + t.project_talked.bias
-    objects, object_mask = t.object_embedding(x.objects), x.objects > 0
+    grid, slots = t.granularities["grid"], t.granularities["objects"]
+    (cells, grid_mask), (ids, object_mask) = x.views
+    V1, V2 = (cells @ project.weight.T + project.bias for project in (grid.project_direct, grid.project_talked))
+    objects = slots.embedding(ids)
     views = []
-    for part, one, two, mask in ((t.grid, V1, V2, x.grid_mask), (t.objects, objects, objects, object_mask)):
+    for part, one, two, mask in ((grid.attention, V1, V2, grid_mask), (slots.attention, objects, objects, object_mask)):
         one, two = cross(part.encode_direct, one, one, mask), cross(part.encode_talked, two, two, mask)
         direct = cross(part.read_direct, M, one, mask)
         talked = cross(part.read_talked, M, cross(part.ask_text, two, M, x.mask), mask)
@@ -114,7 +121,7 @@ def paper(t: Tagger, x: Batch) -> Tensor:
 @pytest.mark.parametrize("seed", range(3))
 def test_emissions_are_those_of_the_paper(seed: int) -> None:
     t, x = tagger(seed=seed), batch(seed)
-    seen = Batch(*(tensor[:2] for tensor in x))
+    seen = x.map(lambda tensor: tensor[:2])
     ours = t(seen).emissions
     theirs = paper(t, seen)
     scale = theirs.abs().max()
@@ -124,13 +131,13 @@ def test_emissions_are_those_of_the_paper(seed: int) -> None:
 @torch.no_grad()
 def test_without_pictures_the_visual_part_is_exactly_absent() -> None:
     t, x = tagger(), batch()
-    textual = Batch(*(tensor[2:] for tensor in x))
+    textual = x.map(lambda tensor: tensor[2:])
     M, _ = t.encode_text(t._augmented(textual), t._augmented(textual), textual.mask)
-    F, grid_used, objects_used = t._fused(M, textual)
+    F, (grid_used, objects_used) = t._fused(M, textual)
     assert not F.any()
     assert not grid_used.any()
     assert not objects_used.any()
-    nothing = textual._replace(grid=textual.grid[:, :0], grid_mask=textual.grid_mask[:, :0], objects=textual.objects[:, :0])
+    nothing = textual._replace(views=tuple(View(rows[:, :0], mask[:, :0]) for rows, mask in textual.views))
     torch.testing.assert_close(t(textual).emissions, t(nothing).emissions)
 
 
@@ -140,9 +147,9 @@ def test_without_pictures_the_visual_part_is_exactly_absent() -> None:
     [
         {"augmentation": "none"},
         {"augmentation": "gate"},
-        {"grid_width": 0},
-        {"objects": False},
-        {"grid_width": 0, "objects": False},
+        {"granularities": (OBJECTS,)},
+        {"granularities": (GRID,)},
+        {"granularities": ()},
         {"auxiliary": False},
         {"fusion_width": 64},
         {"casing": True},
@@ -150,10 +157,11 @@ def test_without_pictures_the_visual_part_is_exactly_absent() -> None:
 )
 def test_a_mixed_batch_equals_its_posts_one_by_one(changes: dict) -> None:
     t, x = tagger(replace(CONFIG, **changes)), batch()
+    x = x._replace(views=tuple(view for entry, view in zip(BOTH, x.views, strict=True) if entry in t.config.granularities))
     together = t(x).emissions
     for i in range(3):
         n = int(x.mask[i].sum())
-        alone = t(Batch(*(tensor[i : i + 1] for tensor in x)))
+        alone = t(x.map(lambda tensor, i=i: tensor[i : i + 1]))
         torch.testing.assert_close(together[i, :n], alone.emissions[0, :n], atol=1e-4, rtol=1e-4)
     assert TaggerConfig(**asdict(t.config)) == t.config
 
@@ -183,7 +191,7 @@ def test_any_hugging_face_encoder_reads_the_text(encoder: PretrainedConfig) -> N
     together = t(x).emissions
     for i in range(3):
         n = int(x.mask[i].sum())
-        alone = t(Batch(*(tensor[i : i + 1, :n] if tensor.shape[1] == 9 else tensor[i : i + 1] for tensor in x))).emissions
+        alone = t(x.map(lambda tensor, i=i, n=n: tensor[i : i + 1, :n] if tensor.shape[1] == 9 else tensor[i : i + 1])).emissions
         assert (together[i, :n] - alone[0]).abs().max() < 1e-4 * together.abs().max()
     groups = parameter_groups(t, TrainingConfig(lr=1e-4, layer_decay=0.5))
     rates = {group["lr"] for group in groups}
