@@ -183,6 +183,7 @@ def parameter_groups(tagger: Tagger, training_config: TrainingConfig) -> list[di
 
 def schedule(steps: int) -> Callable[[int], float]:
     """Factor of the learning rate at a step: up in a line over the first tenth, down in a line to 0, never below."""
+    # Not transformers' get_linear_schedule_with_warmup: its first step has a rate of 0 and so trains nothing.
     warm_up = max(1, round(WARM_UP * steps))
     return lambda step: min((step + 1) / warm_up, max(0.0, (steps - step) / max(1, steps - warm_up)))
 

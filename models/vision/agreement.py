@@ -12,6 +12,8 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from torchvision.ops import box_iou
 from tqdm import tqdm
 
 from archive.images import fetch, find_shards, index_shard
@@ -73,8 +75,9 @@ def _match(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures], k
         true = theirs.boxes[theirs.labels == kind]
         truths += len(true)
         free = np.ones(len(true), bool)
-        for box, score in zip(mine.boxes[mine.labels == kind], mine.scores[mine.labels == kind], strict=True):
-            overlap = np.where(free, _iou(box, true), 0)
+        ious = box_iou(torch.from_numpy(mine.boxes[mine.labels == kind]), torch.from_numpy(true)).numpy()
+        for row, score in zip(ious, mine.scores[mine.labels == kind], strict=True):
+            overlap = np.where(free, row, 0)
             best = int(overlap.argmax()) if len(true) else -1
             taken = best >= 0 and overlap[best] >= IOU
             if taken:
@@ -82,11 +85,6 @@ def _match(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures], k
             hits.append(overlap[best] if taken else 0.0)
             scores.append(score)
     return np.array(hits), np.array(scores), truths
-
-
-def _iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    common = np.clip(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0, None).prod(1)
-    return common / ((box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1) - common).clip(1e-9)
 
 
 def main(argv: list[str]) -> int:

@@ -23,7 +23,7 @@ from archive.images.decode import Limits, Picture, decode
 from models.pretrained import PRETRAINED
 from models.vision.backbone import Backbone
 from models.vision.detectors import Detector, DetectorError, load_detector
-from models.vision.detectors.nms import overlaps, select, survivors
+from models.vision.detectors.nms import select
 from models.vision.images.canvas import letterbox
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import VisionModel
@@ -49,22 +49,33 @@ def hopper() -> Picture:
     return decode(HOPPER.read_bytes(), Limits(), 640)
 
 
-def slow_survivors(boxes: torch.Tensor, classes: torch.Tensor, iou: float) -> list[bool]:
+def overlap(a: list[float], b: list[float]) -> float:
+    common = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
+
+
+def slow_survivors(boxes: list[list[float]], classes: list[int], iou: float) -> list[int]:
     kept: list[int] = []
     for j in range(len(boxes)):
-        if not any(classes[i] == classes[j] and overlaps(boxes[[i, j]])[0, 1] > iou for i in kept):
+        if not any(classes[i] == classes[j] and overlap(boxes[i], boxes[j]) > iou for i in kept):
             kept.append(j)
-    return [j in kept for j in range(len(boxes))]
+    return kept
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10_000), st.integers(0, 40), st.floats(0.05, 0.9))
 def test_suppression_keeps_what_the_greedy_loop_keeps(seed: int, count: int, iou: float) -> None:
     generator = torch.Generator().manual_seed(seed)
-    corner = torch.rand(count, 2, generator=generator) * 20
-    boxes = torch.cat([corner, corner + 5 + torch.rand(count, 2, generator=generator) * 20], dim=1)
+    centre, size = torch.rand(count, 2, generator=generator) * 20 + 15, 5 + torch.rand(count, 2, generator=generator) * 20
     classes = torch.randint(0, 3, (count,), generator=generator)
-    assert survivors(boxes, classes, iou).tolist() == slow_survivors(boxes, classes, iou)
+    scores = torch.linspace(0.9, 0.3, count)
+    output = torch.cat([centre, size, torch.nn.functional.one_hot(classes, 3) * scores[:, None]], dim=1).T[None]
+    output = torch.nn.functional.pad(output, (0, 50))  # anchors without an object
+    boxes = torch.cat([centre - size / 2, centre + size / 2], dim=1)
+    (found,) = select(output, iou)
+    kept = slow_survivors(boxes.tolist(), classes.tolist(), iou)
+    assert found[:, 4].tolist() == scores[kept].tolist()
+    assert torch.equal(found[:, :4], boxes[kept])
 
 
 def test_equals_ultralytics_on_the_same_network_output(shipped: Detector, hopper: Picture) -> None:
