@@ -71,6 +71,11 @@ def load_annotator(options: ModelOptions) -> Annotator:
     return Annotator(bundle, vision_model.names, vision_model.grid_id, options.device, options.batch_size, options.threads)
 
 
+def max_pictures(options: ModelOptions) -> int:
+    """Return how many pictures of a post the tagger reads, without loading the tagger. Raises BundleError."""
+    return read_settings(local_folder(options.here().model)).max_pictures
+
+
 @cache
 def local_folder(address: str) -> Path:
     """A bundle's folder on this machine; one on an object store is copied to a temporary folder first."""

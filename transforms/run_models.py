@@ -14,13 +14,14 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from archive.images.decode import Limits
-from models.loading import ModelOptions, load_annotator, load_vision_model
-from transforms.look import PictureReader
+from archive.posts.records import Slice
+from models.loading import ModelOptions, load_annotator, load_vision_model, max_pictures
+from transforms.detect import DetectedSlice, SliceDetector
 from transforms.tag import AnnotatedSlice, SliceTagger
 
 
 class AnnotateSlices(beam.PTransform):
-    """Slices to annotated slices: look at the pictures, then tag the texts.
+    """Slices to annotated slices: detect objects in the pictures, then tag the texts.
 
     Args:
         options: which models, and how to run them.
@@ -35,15 +36,9 @@ class AnnotateSlices(beam.PTransform):
     def expand(self, slices: beam.PCollection) -> beam.PCollection:
         return (
             slices
-            | "LookBatch" >> beam.Map(_alone)
-            | "Look" >> RunInference(_LookHandler(self._options, self._limits))
-            | "TagBatch" >> beam.Map(_alone)
+            | "Detect" >> RunInference(_DetectHandler(self._options, self._limits))
             | "Tag" >> RunInference(_TagHandler(self._options)).with_output_types(AnnotatedSlice)
         )
-
-
-def _alone(element: Any) -> list[Any]:
-    return [element]
 
 
 _ONE_SLICE = threading.Lock()
@@ -58,25 +53,29 @@ class _SliceHandler(ModelHandler):
 
     def run_inference(self, batch: Sequence[Any], model: Any, inference_args: dict[str, Any] | None = None) -> Iterable[Any]:
         with _ONE_SLICE:
-            return [model.read(slice_) for slice_ in batch]
+            return [self.process(model, slice_) for slice_ in batch]
 
-    def should_skip_batching(self) -> bool:
-        return True
+    def process(self, model: Any, slice_: Any) -> Any:
+        raise NotImplementedError
+
+    def batch_elements_kwargs(self) -> dict[str, Any]:
+        return {"min_batch_size": 1, "max_batch_size": 1}
 
 
-class _LookHandler(_SliceHandler):
+class _DetectHandler(_SliceHandler):
     def __init__(self, options: ModelOptions, limits: Limits) -> None:
         super().__init__()
         self._options = options
         self._limits = limits
 
-    def load_model(self) -> PictureReader:
-        return PictureReader(
-            load_vision_model(self._options), self._limits, self._options.batch_size, load_annotator(self._options).max_pictures
-        )
+    def load_model(self) -> SliceDetector:
+        return SliceDetector(load_vision_model(self._options), self._limits, self._options.batch_size, max_pictures(self._options))
+
+    def process(self, model: SliceDetector, slice_: Slice) -> DetectedSlice:
+        return model.detect(slice_)
 
     def get_metrics_namespace(self) -> str:
-        return "postner_look"
+        return "postner_detect"
 
 
 class _TagHandler(_SliceHandler):
@@ -86,6 +85,9 @@ class _TagHandler(_SliceHandler):
 
     def load_model(self) -> SliceTagger:
         return SliceTagger(load_annotator(self._options), load_vision_model(self._options).names)
+
+    def process(self, model: SliceTagger, slice_: DetectedSlice) -> AnnotatedSlice:
+        return model.tag(slice_)
 
     def get_metrics_namespace(self) -> str:
         return "postner_tag"

@@ -1,4 +1,4 @@
-"""Tag the posts of a looked-at slice, and make its rows and rejects."""
+"""Tag the posts of a slice, and make its rows and rejects."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from archive.images.image_error import ImageError
 from archive.posts.records import Post, Reject, Slice
 from models.tagging.annotate import Annotator, Entity, Seen
+from models.vision.images.features import ImageFeatures
 from transforms.bisect import bisect_on_failure
 from transforms.counters import timed
-from transforms.look import LookedSlice, Picture
+from transforms.detect import DetectedSlice
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class AnnotatedSlice:
     rejects: list[Reject]
 
     def counts(self) -> Counter[str]:
-        """Counters of what became of the slice."""
+        """Return counters of the rows and rejects of the slice."""
         counted: Counter[str] = Counter(rows=len(self.rows))
         counted.update(f"entities.{entity['type']}" for row in self.rows for entity in row["entities"])
         counted.update(f"images.{image['status']}" for row in self.rows for image in row["images"])
@@ -43,25 +45,25 @@ class SliceTagger:
         self._annotator = annotator
         self._object_names = object_names
 
-    def read(self, looked: LookedSlice) -> AnnotatedSlice:
-        """Rows of the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
-        inputs = [(post.text, self._seen(post, looked.pictures)) for post in looked.slice.posts]
+    def tag(self, detected: DetectedSlice) -> AnnotatedSlice:
+        """Tag the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
+        inputs = [(post.text, self._seen(post, detected.pictures)) for post in detected.slice.posts]
         with timed("tag"):
             tagged = bisect_on_failure(self._annotator.annotate, inputs)
-        rows, rejects = [], list(looked.slice.rejects)
-        for post, entities in zip(looked.slice.posts, tagged, strict=True):
+        rows, rejects = [], list(detected.slice.rejects)
+        for post, entities in zip(detected.slice.posts, tagged, strict=True):
             if isinstance(entities, Exception):
                 rejects.append(Reject.cut("tag", "model_failed", post.source, post.line, f"{type(entities).__name__}: {entities}"))
                 continue
-            rows.append(self._row(post, entities, looked.pictures))
-            rejects += _image_rejects(post, looked)
-        return AnnotatedSlice(looked.slice, rows, rejects)
+            rows.append(self._row(post, entities, detected.pictures))
+            rejects += _image_rejects(post, detected)
+        return AnnotatedSlice(detected.slice, rows, rejects)
 
-    def _seen(self, post: Post, pictures: dict[str, Picture]) -> list[Seen]:
+    def _seen(self, post: Post, pictures: dict[str, ImageFeatures | ImageError]) -> list[Seen]:
         keys = dict.fromkeys(post.images)
-        return [Seen(key, image_features) for key in keys if (image_features := pictures[key].features) is not None]
+        return [Seen(key, features) for key in keys if isinstance(features := pictures[key], ImageFeatures)]
 
-    def _row(self, post: Post, entities: list[Entity], pictures: dict[str, Picture]) -> dict[str, Any]:
+    def _row(self, post: Post, entities: list[Entity], pictures: dict[str, ImageFeatures | ImageError]) -> dict[str, Any]:
         return {
             "post_id": post.id,
             "text": post.text,
@@ -73,17 +75,16 @@ class SliceTagger:
             "model": self._annotator.bundle.label,
         }
 
-    def _image(self, key: str, picture: Picture) -> dict[str, Any]:
-        image_features = picture.features
-        if image_features is None:
+    def _image(self, key: str, picture: ImageFeatures | ImageError) -> dict[str, Any]:
+        if isinstance(picture, ImageError):
             return {"key": key, "status": picture.status, "width": None, "height": None, "objects": []}
-        found = zip(image_features.labels.tolist(), image_features.scores.tolist(), image_features.boxes.tolist(), strict=True)
+        found = zip(picture.labels.tolist(), picture.scores.tolist(), picture.boxes.tolist(), strict=True)
         objects = [{"label": self._object_names[label], "score": score, "box": box} for label, score, box in found]
-        return {"key": key, "status": picture.status, "width": image_features.width, "height": image_features.height, "objects": objects}
+        return {"key": key, "status": "ok", "width": picture.width, "height": picture.height, "objects": objects}
 
 
-def _image_rejects(post: Post, looked: LookedSlice) -> Iterator[Reject]:
+def _image_rejects(post: Post, detected: DetectedSlice) -> Iterator[Reject]:
     for key in dict.fromkeys(post.images):
-        picture = looked.pictures[key]
-        if picture.status != "ok":
+        picture = detected.pictures[key]
+        if isinstance(picture, ImageError):
             yield Reject.cut("image", picture.reason, post.source, post.line, key)

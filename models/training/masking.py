@@ -24,7 +24,7 @@ def mask_pieces(subwords: Tensor, special: Tensor, mask_id: int, vocabulary: int
     Returns:
         (B, L) int64 inputs and (B, L) bool judged, 15 % of what is not special.
     """
-    # Not transformers' DataCollatorForLanguageModeling: from one seed it replaces judged subwords otherwise, so held-out losses would change.
+    # Not transformers' DataCollatorForLanguageModeling: it draws differently from one seed, so held-out losses would change.
     chance = torch.rand(subwords.shape).masked_fill(special, 1)
     becomes_other = chance < MASKED * (BECOMES_MASK + BECOMES_RANDOM)
     inputs = torch.where(becomes_other, torch.randint(vocabulary, subwords.shape), subwords)

@@ -1,4 +1,4 @@
-"""Looking at the pictures of a slice: outcomes, order, memory of reposted ones, failures of one picture."""
+"""Detecting in the pictures of a slice: outcomes, order, memory of reposted ones, failures of one picture."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import torch
 
 from archive.images import Member, index_shard
 from archive.images.decode import Limits
+from archive.images.image_error import ImageError
 from archive.posts.records import Post, Slice
 from models.pretrained import PRETRAINED
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import PreprocessedImage, VisionModel
 from transforms.bisect import bisect_on_failure
-from transforms.look import PictureReader
+from transforms.detect import SliceDetector
 
 
 class CountingVisionModel(VisionModel):
@@ -55,15 +56,19 @@ def slice_of(members: dict[str, Member], *posts: tuple[str, ...]) -> Slice:
     return Slice("s", "s", 1, len(posts), 0, tuple(Post(str(i), "", keys, None, "s", i) for i, keys in enumerate(posts)), (), named)
 
 
-def reader(vision_model: VisionModel, batch_size: int = 4) -> PictureReader:
-    return PictureReader(vision_model, Limits(max_image_pixels=10**6), batch_size, grids_per_post=2)
+def outcome(picture: ImageFeatures | ImageError) -> tuple[str, str]:
+    return (picture.status, picture.reason) if isinstance(picture, ImageError) else ("ok", "")
+
+
+def reader(vision_model: VisionModel, batch_size: int = 4) -> SliceDetector:
+    return SliceDetector(vision_model, Limits(max_image_pixels=10**6), batch_size, grids_per_post=2)
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 32])
 def test_every_key_has_an_outcome(vision_model: CountingVisionModel, members: dict[str, Member], batch_size: int) -> None:
     keys = ("3.jpg", "absent.jpg", "text.jpg", "1.jpg", "big.jpg", "poison.jpg", "0.jpg")
-    looked = reader(vision_model, batch_size).read(slice_of(members, keys, (), ("3.jpg",)))
-    assert {key: (p.status, p.reason) for key, p in looked.pictures.items()} == {
+    detected = reader(vision_model, batch_size).detect(slice_of(members, keys, (), ("3.jpg",)))
+    assert {key: outcome(p) for key, p in detected.pictures.items()} == {
         "3.jpg": ("ok", ""),
         "absent.jpg": ("missing", "no_such_key"),
         "text.jpg": ("corrupt", "not_an_image"),
@@ -72,29 +77,29 @@ def test_every_key_has_an_outcome(vision_model: CountingVisionModel, members: di
         "poison.jpg": ("corrupt", "detector_failed"),
         "0.jpg": ("ok", ""),
     }
-    assert {key: p.features.width for key, p in looked.pictures.items() if p.features} == {
+    assert {key: p.width for key, p in detected.pictures.items() if isinstance(p, ImageFeatures)} == {
         "3.jpg": 103,
         "1.jpg": 101,
         "0.jpg": 100,
     }
 
 
-def test_reposted_pictures_are_looked_at_once(vision_model: CountingVisionModel, members: dict[str, Member]) -> None:
+def test_reposted_pictures_are_detected_at_once(vision_model: CountingVisionModel, members: dict[str, Member]) -> None:
     pictures = reader(vision_model)
     before = vision_model.seen
-    first = pictures.read(slice_of(members, ("1.jpg", "2.jpg"), ("1.jpg",)))
-    second = pictures.read(slice_of(members, ("2.jpg", "3.jpg")))
+    first = pictures.detect(slice_of(members, ("1.jpg", "2.jpg"), ("1.jpg",)))
+    second = pictures.detect(slice_of(members, ("2.jpg", "3.jpg")))
     assert vision_model.seen - before == 3
     assert first.pictures["2.jpg"] is second.pictures["2.jpg"]
 
 
 def test_grids_are_kept_for_the_first_pictures_of_a_post_only(vision_model: CountingVisionModel, members: dict[str, Member]) -> None:
     pictures = reader(vision_model)
-    looked = pictures.read(slice_of(members, ("1.jpg", "2.jpg", "3.jpg")))
-    assert [p.features.grid is not None for p in looked.pictures.values() if p.features] == [True, True, False]
-    again = pictures.read(slice_of(members, ("3.jpg",)))
-    assert again.pictures["3.jpg"].features is not None
-    assert again.pictures["3.jpg"].features.grid is not None
+    detected = pictures.detect(slice_of(members, ("1.jpg", "2.jpg", "3.jpg")))
+    assert [p.grid is not None for p in detected.pictures.values() if isinstance(p, ImageFeatures)] == [True, True, False]
+    again = pictures.detect(slice_of(members, ("3.jpg",)))
+    assert isinstance(again.pictures["3.jpg"], ImageFeatures)
+    assert again.pictures["3.jpg"].grid is not None
 
 
 def test_a_failure_costs_one_item() -> None:
