@@ -38,7 +38,7 @@ def sample_texts(paths: list[Path], count: int, seed: int) -> list[str]:
     """`count` different texts drawn from all files, in random order. Raises ValueError where there are fewer."""
     texts = sorted({text for path in paths for text in read_texts(path)})
     if len(texts) < count:
-        raise ValueError(f"{count} unlabelled posts are needed, but {', '.join(map(str, paths))} hold {len(texts)}")
+        raise ValueError(f"{count} unlabelled posts are asked for, but {', '.join(map(str, paths))} hold {len(texts)}")
     return random.Random(seed).sample(texts, count)
 
 

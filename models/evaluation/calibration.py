@@ -36,15 +36,15 @@ def reliability(scores: np.ndarray, right: np.ndarray) -> tuple[float, list[dict
 
 
 def fit_temperature(crf: CRF, batches: Sequence[tuple[Tensor, Tensor, Tensor]]) -> float:
-    """What emissions are to be divided by so that gold tags are likeliest: temperature scaling (Guo et al. 2017) of a CRF.
+    """Return the temperature of a CRF at which gold tags are likeliest (temperature scaling, Guo et al. 2017).
 
     Args:
-        crf: whose transitions stay as they are.
+        crf: whose weights stay as they are.
         batches: emissions (B, W, T), gold tags (B, W) and mask (B, W) of posts that were not trained on.
     """
 
     def loss(temperature: float) -> float:
-        return -sum(crf.log_likelihood(emissions / temperature, tags, mask).sum().item() for emissions, tags, mask in batches)
+        return -sum(crf.log_likelihood(emissions, tags, mask, temperature).sum().item() for emissions, tags, mask in batches)
 
     with torch.inference_mode():
         return min((round(0.5 + 0.05 * step, 2) for step in range(71)), key=loss)

@@ -130,7 +130,7 @@ class Annotator:
         tags = self.bundle.tagger.emissions.out_features
         found = [np.zeros((0, tags), np.float32)] * len(posts)
         for chosen, emissions, mask in self._emissions(read):
-            probabilities = self._tagger.crf.log_marginals(emissions, mask).exp().cpu().numpy()
+            probabilities = self._tagger.crf.log_marginals(emissions, mask, self.bundle.settings.temperature).exp().cpu().numpy()
             for row, index in enumerate(chosen):
                 found[index] = probabilities[row, : len(read[index].emissions)]
         return found
@@ -174,7 +174,7 @@ class Annotator:
                 yield alike, batch.map(lambda tensor: tensor.to(self._device))
 
     def _keep(self, windows: list[Window], reading: TaggerOutput, pictures: int, read: dict[int, _Words]) -> None:
-        emissions = (reading.emissions.float() / self.bundle.settings.temperature).cpu().numpy()
+        emissions = reading.emissions.float().cpu().numpy()
         weights = [
             self._pooled(granularity, used, pictures) for granularity, used in zip(self._encoder.granularities, reading.used, strict=True)
         ]
@@ -215,7 +215,7 @@ class Annotator:
             found = [(row, span) for row, path in enumerate(paths) for span in spans_of(path[: len(read[batch[row]].emissions)])]
             if found:
                 spans = torch.tensor([(row, *span) for row, span in found], device=self._device)
-                scores = crf.span_log_probabilities(emissions, mask, spans).exp().tolist()
+                scores = crf.span_log_probabilities(emissions, mask, spans, self.bundle.settings.temperature).exp().tolist()
                 for (row, span), score in zip(found, scores, strict=True):
                     yield batch[row], span, score
 

@@ -45,7 +45,7 @@ class BundleSettings:
         object_names: names of the object classes, by id, that the tagger was trained with.
         grid: identity of the network that made the grids in training (`VisionModel.grid_id`), or None.
         backbone: Hugging Face vision backbone to make grids with (folder in the bundle, or hub id); None: the detector's own.
-        temperature: emissions are divided by it before the CRF, so that scores are calibrated.
+        temperature: divides the score of the CRF, so that probabilities are calibrated.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """Linear-chain conditional random field over legal IOB2 sequences.
 
 Lafferty et al., *Conditional random fields* (2001); forward-backward as in Rabiner (1989). Each routine loops over
-positions only, never over posts, and computes in float32 whatever the autocast around it.
+positions only, never over posts. It adds in float64, whatever the autocast around it: in float32 the scores of a post
+of thousands of words are wrong in the first digit.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from torch import Tensor, nn
 from models.tagging.labels import is_legal
 
 IMPOSSIBLE = -1e4
-"""Score of an illegal transition: exp() of it is 0 in float32, while sums of it stay finite."""
+"""Score of an illegal transition: exp() of it is 0 in float64, while sums of it stay finite."""
 
 
 class CRF(nn.Module):
     """Scores of tag sequences.
 
-    score(y) = start[y_1] + sum_t E[t, y_t] + sum_t transitions[y_{t-1}, y_t] + end[y_n]
+        score(y) = start[y_1] + sum_t E[t, y_t] + sum_t transitions[y_{t-1}, y_t] + end[y_n]
+        p(y) = exp(score(y) / temperature) / Z
 
-    Args:
-        tags: number of tags: O, then B and I of each type.
+    The temperature (Guo et al. 2017) divides the whole score, so the best sequence does not depend on it.
+
+        Args:
+            tags: number of tags: O, then B and I of each type.
     """
 
     legal: Tensor
@@ -36,34 +40,35 @@ class CRF(nn.Module):
         self.register_buffer("legal", legal, persistent=False)
         self.register_buffer("legal_start", legal[0], persistent=False)
 
-    def _scores(self) -> tuple[Tensor, Tensor, Tensor]:
-        transitions = torch.where(self.legal, self.transitions.float(), IMPOSSIBLE)
-        start = torch.where(self.legal_start, self.start.float(), IMPOSSIBLE)
-        return start, transitions, self.end.float()
+    def _scores(self, temperature: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+        transitions = torch.where(self.legal, self.transitions.double() / temperature, IMPOSSIBLE)
+        start = torch.where(self.legal_start, self.start.double() / temperature, IMPOSSIBLE)
+        return start, transitions, self.end.double() / temperature
 
-    def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+    def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
         """log p(tags | emissions) of each post.
 
         Args:
             emissions: (B, L, T).
             tags: (B, L) int64, legal; anything where the mask is false.
             mask: (B, L) bool, true on words; a prefix of each row, at least one word.
+            temperature: divides the whole score.
 
         Returns:
             (B,) float32.
         """
-        emissions = emissions.float()
-        start, transitions, end = self._scores()
+        emissions = emissions.double() / temperature
+        start, transitions, end = scores = self._scores(temperature)
         tags = tags.masked_fill(~mask, 0)
         emitted = emissions.gather(2, tags[..., None])[..., 0]  # shape: (B, L)
         moved = transitions[tags[:, :-1], tags[:, 1:]]  # shape: (B, L - 1)
         last = tags.gather(1, mask.sum(1, keepdim=True) - 1)[:, 0]  # shape: (B,)
         score = start[tags[:, 0]] + (emitted * mask).sum(1) + (moved * mask[:, 1:]).sum(1) + end[last]
-        return score - self._log_partition(self._forward(emissions, mask))
+        return (score - _log_partition(_forward(emissions, mask, scores), end)).float()
 
     def decode(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Best legal sequence (Viterbi): (B, L) int64, 0 where the mask is false. Ties go to the lower tag."""
-        emissions = emissions.float()
+        emissions = emissions.double()
         start, transitions, end = self._scores()
         best = start + emissions[:, 0]  # shape: (B, T)
         stay = torch.arange(best.shape[1], device=best.device).expand_as(best)
@@ -80,31 +85,33 @@ class CRF(nn.Module):
             path.append(tag)
         return torch.stack(path[::-1], dim=1).masked_fill(~mask, 0)
 
-    def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+    def log_marginals(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
         """log p(y_t = tag | emissions): (B, L, T) float32; meaningless where the mask is false."""
-        emissions = emissions.float()
-        alpha = self._forward(emissions, mask)
-        return alpha + self._backward(emissions, mask) - self._log_partition(alpha)[:, None, None]
+        emissions = emissions.double() / temperature
+        scores = self._scores(temperature)
+        alpha = _forward(emissions, mask, scores)
+        return (alpha + _backward(emissions, mask, scores) - _log_partition(alpha, scores[2])[:, None, None]).float()
 
-    def span_log_probabilities(self, emissions: Tensor, mask: Tensor, spans: Tensor) -> Tensor:
+    def span_log_probabilities(self, emissions: Tensor, mask: Tensor, spans: Tensor, temperature: float = 1.0) -> Tensor:
         """log p(exactly this entity stands here): all of its tags, and no I of its type right after it.
 
         Args:
             emissions: (B, L, T).
             mask: (B, L) bool, as in `log_likelihood`.
             spans: (N, 4) int64: post, first word, last word, type.
+            temperature: divides the whole score.
 
         Returns:
             (N,) float32, at most 0.
         """
-        emissions = emissions.float()
-        _, transitions, end = self._scores()
-        alpha = self._forward(emissions, mask)
-        beta = self._backward(emissions, mask)
+        emissions = emissions.double() / temperature
+        _, transitions, end = scores = self._scores(temperature)
+        alpha = _forward(emissions, mask, scores)
+        beta = _backward(emissions, mask, scores)
         post, first, last, kind = spans.unbind(1)
         b, i = 1 + 2 * kind, 2 + 2 * kind
-        run = emissions.double().cumsum(1)  # differences of long sums need the digits
-        inner = (run[post, last, i] - run[post, first, i]).float() + (last > first) * transitions[b, i]
+        run = emissions.cumsum(1)
+        inner = run[post, last, i] - run[post, first, i] + (last > first) * transitions[b, i]
         inner = inner + (last - first - 1).clamp(min=0) * transitions[i, i]
         tail = torch.where(last > first, i, b)  # tag of the last word
         after = (last + 1).clamp(max=mask.shape[1] - 1)
@@ -112,25 +119,28 @@ class CRF(nn.Module):
         follow = follow.scatter(1, i[:, None], IMPOSSIBLE).logsumexp(1)
         is_final = last + 1 == mask.sum(1)[post]
         outside = torch.where(is_final, end[tail], follow)
-        return (alpha[post, first, b] + inner + outside - self._log_partition(alpha)[post]).clamp(max=0)
+        return (alpha[post, first, b] + inner + outside - _log_partition(alpha, end)[post]).clamp(max=0).float()
 
-    def _forward(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Log sums over all beginnings that end in a tag: (B, L, T); carried on unchanged past the last word."""
-        start, transitions, _ = self._scores()
-        alpha = [start + emissions[:, 0]]
-        for t in range(1, emissions.shape[1]):
-            step = (alpha[-1][:, :, None] + transitions).logsumexp(1) + emissions[:, t]
-            alpha.append(torch.where(mask[:, t, None], step, alpha[-1]))
-        return torch.stack(alpha, dim=1)
 
-    def _backward(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Log sums over all continuations after a tag: (B, L, T)."""
-        _, transitions, end = self._scores()
-        beta = [end.expand(emissions.shape[0], -1)]
-        for t in range(emissions.shape[1] - 1, 0, -1):
-            step = (transitions + (emissions[:, t] + beta[-1])[:, None, :]).logsumexp(2)
-            beta.append(torch.where(mask[:, t, None], step, beta[-1]))
-        return torch.stack(beta[::-1], dim=1)
+def _forward(emissions: Tensor, mask: Tensor, scores: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Log sums over all beginnings that end in a tag: (B, L, T); carried on unchanged past the last word."""
+    start, transitions, _ = scores
+    alpha = [start + emissions[:, 0]]
+    for t in range(1, emissions.shape[1]):
+        step = (alpha[-1][:, :, None] + transitions).logsumexp(1) + emissions[:, t]
+        alpha.append(torch.where(mask[:, t, None], step, alpha[-1]))
+    return torch.stack(alpha, dim=1)
 
-    def _log_partition(self, alpha: Tensor) -> Tensor:
-        return (alpha[:, -1] + self.end.float()).logsumexp(1)
+
+def _backward(emissions: Tensor, mask: Tensor, scores: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Log sums over all continuations after a tag: (B, L, T)."""
+    _, transitions, end = scores
+    beta = [end.expand(emissions.shape[0], -1)]
+    for t in range(emissions.shape[1] - 1, 0, -1):
+        step = (transitions + (emissions[:, t] + beta[-1])[:, None, :]).logsumexp(2)
+        beta.append(torch.where(mask[:, t, None], step, beta[-1]))
+    return torch.stack(beta[::-1], dim=1)
+
+
+def _log_partition(alpha: Tensor, end: Tensor) -> Tensor:
+    return (alpha[:, -1] + end).logsumexp(1)

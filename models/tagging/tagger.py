@@ -12,8 +12,8 @@ from transformers import AutoModel
 from transformers.models.auto.configuration_auto import AutoConfig
 
 from models.tagging.crf import CRF
-from models.tagging.fusion import AttentionLayer
 from models.tagging.granularities import View, granularities_of
+from models.tagging.granularities.fusion import AttentionLayer
 from models.tagging.labels import TYPES, tags_of
 from models.tagging.words import SHAPES
 

@@ -9,8 +9,8 @@ from typing import Self
 import numpy as np
 from torch import Tensor, nn
 
-from models.tagging.fusion import TextGuidedAttention
 from models.tagging.granularities import Evidence, Granularity, Source, View, register
+from models.tagging.granularities.fusion import TextGuidedAttention
 from models.vision.images.features import ImageFeatures
 
 OBJECT_CLASSES = 80

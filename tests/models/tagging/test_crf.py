@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
 import torchcrf
@@ -106,8 +107,76 @@ def test_an_illegal_path_is_never_decoded_and_gradients_stay_finite() -> None:
 
 
 @torch.no_grad()
-def test_computes_in_float32_inside_bf16_autocast(case: tuple[CRF, torch.Tensor, torch.Tensor]) -> None:
+def test_computes_in_full_precision_inside_bf16_autocast(case: tuple[CRF, torch.Tensor, torch.Tensor]) -> None:
     crf, emissions, mask = case
     with torch.autocast("cpu", torch.bfloat16):
         inside = crf.log_marginals(emissions, mask)
     assert torch.equal(inside, crf.log_marginals(emissions, mask))
+
+
+def scaled_probabilities(crf: CRF, emissions: torch.Tensor, temperature: float) -> np.ndarray:
+    """Marginals (L, T) by another recursion: products of probabilities in float64, scaled at each word (Rabiner 1989, section V.A)."""
+    legal = np.array([[is_legal(a, b) for b in range(TAGS)] for a in range(TAGS)])
+    moves = np.exp(crf.transitions.double().numpy() / temperature) * legal
+    start = np.exp(crf.start.double().numpy() / temperature) * legal[0]
+    emitted = np.exp(emissions.double().numpy() / temperature)
+    forward, backward = np.zeros_like(emitted), np.zeros_like(emitted)
+    for t in range(len(emitted)):
+        forward[t] = (start if t == 0 else forward[t - 1] @ moves) * emitted[t]
+        forward[t] /= forward[t].sum()
+    backward[-1] = np.exp(crf.end.double().numpy() / temperature)
+    for t in range(len(emitted) - 2, -1, -1):
+        backward[t] = moves @ (emitted[t + 1] * backward[t + 1])
+        backward[t] /= backward[t].sum()
+    both = forward * backward
+    return both / both.sum(1, keepdims=True)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("temperature", [1.0, 1.35])
+def test_probabilities_of_a_post_of_5000_words(temperature: float) -> None:
+    crf = random_crf(1)
+    emissions, mask = random_batch(2, [5000])
+    expected = scaled_probabilities(crf, emissions[0], temperature)
+    marginals = crf.log_marginals(emissions, mask, temperature).exp()[0].numpy()
+    np.testing.assert_allclose(marginals, expected, atol=1e-6)
+    words = torch.arange(0, 5000, 97)
+    spans = torch.stack([torch.zeros_like(words), words, words, torch.zeros_like(words)], 1)
+    alone = crf.span_log_probabilities(emissions, mask, spans, temperature).exp().numpy()
+    follows = np.array([expected_follow(crf, emissions[0], expected, int(word), temperature) for word in words])
+    np.testing.assert_allclose(alone, follows, atol=1e-6)
+
+
+def expected_follow(crf: CRF, emissions: torch.Tensor, marginals: np.ndarray, word: int, temperature: float) -> float:
+    """Probability that B of the first type stands at a word and no I of it follows, by a second run without that I."""
+    without = emissions.clone()
+    if word + 1 < len(emissions):
+        without[word + 1, 2] = -1e3  # no I of the first type there
+    changed = scaled_probabilities(crf, without, temperature)
+    # p(B, no I) = p'(B) p(no I after), and p(no I after) = 1 - p(I at the next word)
+    return float(changed[word, 1] * (1 - marginals[word + 1, 2])) if word + 1 < len(emissions) else float(marginals[word, 1])
+
+
+@torch.no_grad()
+def test_marginals_of_20000_words_sum_to_1() -> None:
+    emissions, mask = random_batch(3, [20_000])
+    sums = random_crf(2).log_marginals(emissions, mask).exp().double().sum(2)
+    torch.testing.assert_close(sums, torch.ones_like(sums), atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_the_temperature_sharpens_probabilities_of_the_same_best_path(
+    case: tuple[CRF, torch.Tensor, torch.Tensor], temperature: float
+) -> None:
+    crf, emissions, mask = case
+    decoded = crf.decode(emissions, mask)
+    for row, length in enumerate(mask.sum(1).tolist()):
+        scores = {path: score / temperature for path, score in paths(crf, emissions[row, :length]).items()}
+        best = max(scores, key=scores.__getitem__)
+        assert tuple(decoded[row, :length].tolist()) == best
+        z = torch.logsumexp(torch.tensor(list(scores.values())), 0).item()
+        tags = torch.zeros(1, emissions.shape[1], dtype=torch.int64)
+        tags[0, :length] = torch.tensor(best)
+        likelihood = crf.log_likelihood(emissions[row : row + 1], tags, mask[row : row + 1], temperature)
+        assert likelihood.item() == pytest.approx(scores[best] - z, abs=1e-4)

@@ -6,7 +6,7 @@ import torch
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
-from models.tagging.fusion import AttentionLayer, TextGuidedAttention
+from models.tagging.granularities.fusion import AttentionLayer, TextGuidedAttention
 
 WIDTH = 128
 

@@ -19,8 +19,8 @@ from models.loading import PRETRAINED
 from models.tagging.annotate import Annotator, Seen
 from models.tagging.bundle import Bundle, _restored, load_bundle, save_bundle
 from models.tagging.bundle_format import upgraded
-from models.tagging.fusion import TextGuidedAttention
 from models.tagging.granularities import granularities_of, kind_named
+from models.tagging.granularities.fusion import TextGuidedAttention
 from models.tagging.tagger import Tagger, TaggerConfig
 from models.vision.images.features import ImageFeatures
 

@@ -21,8 +21,8 @@ from transformers import (
 )
 from transformers.models.bert.modeling_bert import BertLayer
 
-from models.tagging.fusion import AttentionLayer
 from models.tagging.granularities import View
+from models.tagging.granularities.fusion import AttentionLayer
 from models.tagging.tagger import Batch, Tagger, TaggerConfig
 from models.training.config import TrainingConfig
 from models.training.loop import parameter_groups
