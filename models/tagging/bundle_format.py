@@ -8,11 +8,14 @@ from torch import Tensor
 
 RENAMED = {
     "project_direct": "granularities.grid.project_direct",
-    "project_talked": "granularities.grid.project_talked",
+    "project_talked": "granularities.grid.project_guided",
     "grid": "granularities.grid.attention",
     "object_embedding": "granularities.objects.embedding",
     "objects": "granularities.objects.attention",
 }
+
+PARTS = {"encode_talked": "encode_guided", "ask_text": "attend_text", "read_talked": "read_guided"}
+"""Modules of the attention of a granularity."""
 
 
 def upgraded(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -29,7 +32,8 @@ def upgraded(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[s
     renamed = {}
     for name, tensor in tensors.items():
         first, dot, rest = name.partition(".")
-        renamed[RENAMED.get(first, first) + dot + rest] = tensor
+        part, dot_of_part, rest = rest.partition(".")
+        renamed[RENAMED.get(first, first) + dot + PARTS.get(part, part) + dot_of_part + rest] = tensor
     if len(granularities) == 1:  # the absent one was fused as zeros
         half = renamed["fuse.weight"].shape[1] // 2
         renamed["fuse.weight"] = renamed["fuse.weight"][:, :half] if grid_width else renamed["fuse.weight"][:, half:]

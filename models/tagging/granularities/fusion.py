@@ -61,8 +61,8 @@ class AttentionLayer(nn.Module):
 class TextGuidedAttention(nn.Module):
     """What each word reads from one view of the pictures, directly and guided by the text.
 
-    direct  = Cross(M, SelfEnc(x1));  talked = Cross(M, Cross(SelfEnc(x2), M))
-    g = sigmoid(W [direct; talked] + b);  result = g * direct + (1 - g) * talked
+    direct  = Cross(M, SelfEnc(x1));  guided = Cross(M, Cross(SelfEnc(x2), M))
+    g = sigmoid(W [direct; guided] + b);  result = g * direct + (1 - g) * guided
 
     For the grid these are C1, C2, g1 and F1 of the paper. For objects they are D1, D2, F2, and g is 1 - g2: the paper
     puts its second gate on D2, which is the same family of functions (W = -[W4 W3], b = -b2).
@@ -71,10 +71,10 @@ class TextGuidedAttention(nn.Module):
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.encode_direct = AttentionLayer(width, dropout)
-        self.encode_talked = AttentionLayer(width, dropout)
+        self.encode_guided = AttentionLayer(width, dropout)
         self.read_direct = AttentionLayer(width, dropout)
-        self.ask_text = AttentionLayer(width, dropout)
-        self.read_talked = AttentionLayer(width, dropout)
+        self.attend_text = AttentionLayer(width, dropout)
+        self.read_guided = AttentionLayer(width, dropout)
         self.gate = nn.Linear(2 * width, width)
 
     def forward(self, text: Tensor, text_mask: Tensor, x1: Tensor, x2: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,13 +91,13 @@ class TextGuidedAttention(nn.Module):
             (B, L, R): attention of both paths, weighted by the mean of the gate between them. Sums to 1 or is 0.
         """
         v1, _ = self.encode_direct(x1, x1, mask)
-        v2, _ = self.encode_talked(x2, x2, mask)
+        v2, _ = self.encode_guided(x2, x2, mask)
         direct, direct_weights = self.read_direct(text, v1, mask)
-        talked_view, _ = self.ask_text(v2, text, text_mask)
-        talked, talked_weights = self.read_talked(text, talked_view, mask)
-        g = torch.sigmoid(self.gate(torch.cat([direct, talked], dim=2)))
-        read = g * direct + (1 - g) * talked
+        guided_view, _ = self.attend_text(v2, text, text_mask)
+        guided, guided_weights = self.read_guided(text, guided_view, mask)
+        g = torch.sigmoid(self.gate(torch.cat([direct, guided], dim=2)))
+        read = g * direct + (1 - g) * guided
         g_mean = g.float().mean(2, keepdim=True)  # shape: (B, L, 1)
-        used = g_mean * direct_weights + (1 - g_mean) * talked_weights
+        used = g_mean * direct_weights + (1 - g_mean) * guided_weights
         anything = mask.any(1)[:, None, None]
         return read.masked_fill(~anything, 0), used.masked_fill(~anything, 0)

@@ -68,10 +68,10 @@ class GridNetwork(nn.Module):
     def __init__(self, grid_width: int, width: int, dropout: float) -> None:
         super().__init__()
         self.project_direct = nn.Linear(grid_width, width)
-        self.project_talked = nn.Linear(grid_width, width)
+        self.project_guided = nn.Linear(grid_width, width)
         self.attention = TextGuidedAttention(width, dropout)
 
     def forward(self, text: Tensor, text_mask: Tensor, view: View) -> tuple[Tensor, Tensor]:
         """Attend from text (B, L, D) to cells (B, R, C): (B, L, D), and weights (B, L, R)."""
         V = view.rows.to(text.dtype)
-        return self.attention(text, text_mask, self.project_direct(V), self.project_talked(V), view.mask)
+        return self.attention(text, text_mask, self.project_direct(V), self.project_guided(V), view.mask)

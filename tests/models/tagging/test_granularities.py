@@ -116,7 +116,8 @@ def test_the_shipped_bundle_of_format_1_gives_the_emissions_of_its_own_names() -
     parts = []
     for name, one, two, mask in (("grid", V1, V2, grid_mask), ("objects", slots, slots, object_mask)):
         attention = TextGuidedAttention(text.shape[2], 0.0).eval()
-        attention.load_state_dict({key.removeprefix(f"{name}."): x for key, x in stored.items() if key.startswith(f"{name}.")})
+        of_part = {key.removeprefix(f"{name}."): x for key, x in stored.items() if key.startswith(f"{name}.")}
+        attention.load_state_dict({key.replace("talked", "guided").replace("ask_text", "attend_text"): x for key, x in of_part.items()})
         parts.append(attention(text, batch.mask, one, two, mask)[0])
     F = torch.relu(functional.linear(torch.cat(parts, 2), stored["fuse.weight"], stored["fuse.bias"]))
     theirs = tagger.emissions(tagger.combine(torch.cat([M, F], 2)))

@@ -98,14 +98,14 @@ def paper(t: Tagger, x: Batch) -> Tensor:
     M = cross(t.encode_text, S, S, x.mask)
     grid, slots = t.granularities["grid"], t.granularities["objects"]
     (cells, grid_mask), (ids, object_mask) = x.views
-    V1, V2 = (cells @ project.weight.T + project.bias for project in (grid.project_direct, grid.project_talked))
+    V1, V2 = (cells @ project.weight.T + project.bias for project in (grid.project_direct, grid.project_guided))
     objects = slots.embedding(ids)
     views = []
     for part, one, two, mask in ((grid.attention, V1, V2, grid_mask), (slots.attention, objects, objects, object_mask)):
-        one, two = cross(part.encode_direct, one, one, mask), cross(part.encode_talked, two, two, mask)
+        one, two = cross(part.encode_direct, one, one, mask), cross(part.encode_guided, two, two, mask)
         direct = cross(part.read_direct, M, one, mask)
-        talked = cross(part.read_talked, M, cross(part.ask_text, two, M, x.mask), mask)
-        views.append((part.gate, direct, talked))
+        guided = cross(part.read_guided, M, cross(part.attend_text, two, M, x.mask), mask)
+        views.append((part.gate, direct, guided))
     (gate1, C1, C2), (gate2, D1, D2) = views
     W1, W2 = gate1.weight[:, :D], gate1.weight[:, D:]
     W4, W3 = -gate2.weight[:, :D], -gate2.weight[:, D:]
