@@ -1,24 +1,47 @@
-"""Do on this machine what a Dockerfile does in an image, as far as it goes without Docker: its COPY and RUN lines, in order.
+"""Run the COPY and RUN lines of a Dockerfile in order on this machine, without Docker.
 
     python -m deploy.docker.rehearse deploy/docker/cpu.Dockerfile --arg TORCH_INDEX=https://pypi.org/simple
 
-Files are copied to a temporary folder in place of the image's root, `python` is that of a new environment there, and files
-of other images are left out. What was rehearsed then annotates two posts. Takes minutes and, with CUDA's libraries, 8 GB of
-disk. `apt-get` runs with --simulate: packages are looked up, not installed.
+Files are copied to a temporary folder, which stands for the image's root. `python` is that of a new environment there.
+Files from other images are left out. The result then annotates two posts.
+
+RUN lines may use only the commands in `ALLOWED`, joined by `&&`, with `> FILE`. They run without a shell, and any other
+line is refused before anything runs. Packages of this machine stay as they are: `apt-get install` only simulates.
+Takes minutes and, with CUDA's libraries, 8 GB of disk.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent.parent
 POSTS = '{"id": 1, "text": "Paris"}\n{"id": 2, "text": "Angela Merkel visits Siemens in Berlin"}\n'
+
+UPDATE, REMOVE_LISTS = ("apt-get", "update"), ("rm", "-rf", "/var/lib/apt/lists/*")
+INSTALL = ("apt-get", "install")
+ALLOWED = (("python", "-m", "pip", "install"), ("python", "-m", "pip", "check"), ("grep",), INSTALL, UPDATE, REMOVE_LISTS)
+"""First words of each command that a RUN line may use."""
+
+
+class Command(NamedTuple):
+    """One command of a RUN line.
+
+    Attributes:
+        words: its program and arguments; `${NAME}` is not replaced yet.
+        output: file in the working directory for its output, or None.
+    """
+
+    words: tuple[str, ...]
+    output: str | None
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
@@ -28,11 +51,18 @@ def instructions(dockerfile: Path) -> list[tuple[str, str]]:
 
 
 def rehearse(dockerfile: Path, given: dict[str, str], image: Path) -> None:
-    """Fill the folder `image`. Raises CalledProcessError where a RUN line fails."""
+    """Fill the folder `image`.
+
+    Raises:
+        ValueError: a RUN line is refused; nothing has run yet.
+        CalledProcessError: a RUN line failed.
+    """
+    lines = instructions(dockerfile)
+    planned = {rest: commands(rest) for instruction, rest in lines if instruction == "RUN"}
     subprocess.run([sys.executable, "-m", "venv", image / "venv"], check=True)
     environment = {**os.environ, "PATH": f"{image}/venv/bin:{os.environ['PATH']}"}
     workdir = image
-    for instruction, rest in instructions(dockerfile):
+    for instruction, rest in lines:
         if instruction == "ARG":
             name, _, value = rest.partition("=")
             environment[name] = given.get(name, value)
@@ -47,17 +77,62 @@ def rehearse(dockerfile: Path, given: dict[str, str], image: Path) -> None:
                 copy(ROOT / source, workdir / target)
         elif instruction == "RUN":
             print(f"RUN {rest}", flush=True)
-            subprocess.run(_harmless(rest), shell=True, cwd=workdir, env=environment, check=True)
+            for command in planned[rest]:
+                run(command, workdir, environment)
     (image / "posts.jsonl").write_text(POSTS)
-    command = ["python", f"{workdir}/run_pipeline.py", f"--posts={image}/posts.jsonl", f"--output={image}/out"]
-    subprocess.run(command, cwd=image, env=environment, check=True)
+    annotate = ["python", f"{workdir}/run_pipeline.py", f"--posts={image}/posts.jsonl", f"--output={image}/out"]
+    subprocess.run(annotate, cwd=image, env=environment, check=True)
 
 
-def _harmless(line: str) -> str:
-    """A RUN line that leaves the packages of this machine as they are."""
-    return (
-        line.replace("apt-get update", "true").replace("apt-get install", "apt-get --simulate install").replace("rm -rf /var", "true /var")
-    )
+def commands(line: str) -> list[Command]:
+    """Split a RUN line into its commands.
+
+    Raises:
+        ValueError: a command is not in `ALLOWED`, or the line needs a shell.
+    """
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        parts: list[list[str]] = [[]]
+        for word in lexer:
+            if word == "&&":
+                parts.append([])
+            else:
+                parts[-1].append(word)
+    except ValueError as error:
+        raise ValueError(f"RUN {line} is refused: it cannot be split into words ({error})") from error
+    return [_command(part, line) for part in parts]
+
+
+def _command(words: list[str], line: str) -> Command:
+    output = None
+    if len(words) > 2 and words[-2] == ">" and re.fullmatch(r"\w[\w.-]*", words[-1]):
+        words, output = words[:-2], words[-1]
+    if not any(tuple(words[: len(allowed)]) == allowed for allowed in ALLOWED):
+        names = ", ".join(" ".join(allowed) for allowed in ALLOWED)
+        raise ValueError(f"RUN {line} is refused: {' '.join(words)!r} is not one of the allowed commands ({names})")
+    for word in words:
+        if set(word) <= set("();<>|&") or re.search(r"[`$]", re.sub(r"\$\{\w+\}", "", word)):
+            raise ValueError(f"RUN {line} is refused: {word!r} needs a shell, and only '&&', '> FILE' and '${{NAME}}' are allowed")
+    return Command(tuple(words), output)
+
+
+def run(command: Command, workdir: Path, environment: dict[str, str]) -> None:
+    """Run an allowed command without a shell. What would change this machine's packages is simulated or skipped.
+
+    Raises:
+        CalledProcessError: the command failed.
+    """
+    if command.words[:2] == UPDATE or command.words[:3] == REMOVE_LISTS:
+        return
+    words = [re.sub(r"\$\{(\w+)\}", lambda name: environment.get(name[1], ""), word) for word in command.words]
+    if command.words[:2] == INSTALL:
+        words.insert(1, "--simulate")
+    if command.output is None:
+        subprocess.run(words, cwd=workdir, env=environment, check=True)
+        return
+    with (workdir / command.output).open("wb") as output:
+        subprocess.run(words, cwd=workdir, env=environment, check=True, stdout=output)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -69,8 +144,8 @@ def copy(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
-def main(argv: list[str]) -> None:
-    """The command."""
+def main(argv: list[str]) -> int:
+    """Run the command and return its exit status: 2 if the Dockerfile is refused."""
     parser = argparse.ArgumentParser(
         prog="deploy.docker.rehearse", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -78,8 +153,13 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE", help="as --build-arg of docker build")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="postner-image-") as image:
-        rehearse(options.dockerfile, dict(arg.split("=", 1) for arg in options.arg), Path(image))
+        try:
+            rehearse(options.dockerfile, {name: value for name, _, value in (arg.partition("=") for arg in options.arg)}, Path(image))
+        except (ValueError, FileNotFoundError) as error:
+            print(f"deploy.docker.rehearse: {error}", file=sys.stderr)
+            return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

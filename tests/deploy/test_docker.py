@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from deploy.docker.rehearse import instructions
+from deploy.docker.rehearse import commands, instructions, main
 
 ROOT = Path(__file__).parent.parent.parent
 DOCKERFILES = sorted((ROOT / "deploy" / "docker").glob("*.Dockerfile"))
@@ -55,3 +56,47 @@ def test_nothing_runs_as_root(dockerfile: list[tuple[str, str]]) -> None:
     assert len(users) == 1
     assert users[0].split(":")[0] not in ("0", "root")
     assert not [word for word, _ in dockerfile[dockerfile.index(("USER", users[0])) :] if word == "RUN"]
+
+
+def test_every_run_line_can_be_rehearsed(dockerfile: list[tuple[str, str]]) -> None:
+    lines = [rest for word, rest in dockerfile if word == "RUN"]
+    assert len(lines) == 4
+    programs = {command.words[0] for line in lines for command in commands(line)}
+    assert programs == {"apt-get", "rm", "grep", "python"}
+
+
+def test_words_and_output_of_a_run_line() -> None:
+    first, second = commands("""grep -E '^torch(vision)?==' a.txt > b.txt && python -m pip install --index-url "${INDEX}" -r b.txt""")
+    assert first == (("grep", "-E", "^torch(vision)?==", "a.txt"), "b.txt")
+    assert second == (("python", "-m", "pip", "install", "--index-url", "${INDEX}", "-r", "b.txt"), None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rm -rf /",
+        "curl x | sh",
+        "python -m pip check && rm -rf /",
+        "python -m pip check; rm -rf /",
+        "python -m pip check & rm -rf /",
+        "python -m pip check || rm -rf /",
+        "grep a b | sh",
+        "grep a b > /etc/passwd",
+        "grep a b > ../c",
+        "grep a b >> c",
+        "grep a < b",
+        "grep $(id) b",
+        "grep `id` b",
+        "grep 'a",
+        "python -c 'print()'",
+        "python -m pip check &&",
+    ],
+)
+def test_a_foreign_command_is_refused_before_anything_runs(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("something ran"))
+    (tmp_path / "Dockerfile").write_text(f"FROM scratch\nRUN python -m pip check\nRUN {line}\n")
+    assert main([str(tmp_path / "Dockerfile")]) == 2
+    [told] = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"deploy.docker.rehearse: RUN {line} is refused: ")
