@@ -6,6 +6,7 @@ licences are in `demo/archive/README.md`. The posts beside the shards are writte
 
 from __future__ import annotations
 
+import argparse
 import struct
 import sys
 import tarfile
@@ -87,7 +88,7 @@ def pictures() -> dict[str, bytes]:
 
 
 def main(folder: Path) -> int:
-    """Write the shards."""
+    """Write the shards to an existing folder."""
     made = pictures()
     for shard, keys in SHARDS:
         with tarfile.open(folder / shard, "w", format=tarfile.USTAR_FORMAT) as archive:
@@ -98,5 +99,17 @@ def main(folder: Path) -> int:
     return 0
 
 
+def command(argv: list[str]) -> int:
+    """Run the command and return its exit status: 2 if an argument is wrong."""
+    parser = argparse.ArgumentParser(prog="demo.make_images", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="where to write the shards")
+    folder = parser.parse_args(argv).folder
+    if folder is None or not folder.is_dir():
+        wrong = "FOLDER is missing" if folder is None else f"there is no folder {str(folder)!r}"
+        print(f"demo.make_images: {wrong}: give an existing folder, such as demo/archive", file=sys.stderr)
+        return 2
+    return main(folder)
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(command(sys.argv[1:]))
