@@ -1,8 +1,9 @@
-"""Kill runs at random moments, resume them until they are done, and compare their rows with a run that was left alone.
+"""Kill runs at random moments, resume them until they finish, and compare their rows with those of an undisturbed run.
 
     python -m bench.kills --posts 'posts-*.jsonl' --images 'images-*.tar' --kills 200 [--local_workers 2]
 
-Each kill is a SIGKILL to the process group, at a random moment between the start and twice the time that a run needs.
+First one undisturbed run is timed. Each later attempt gets a random limit between 0 and 1.2 times that duration.
+At the limit, its process group gets SIGKILL. Attempts that finish earlier do not count as kills.
 """
 
 from __future__ import annotations
