@@ -1,4 +1,4 @@
-"""One line that tells how far a run is: redrawn on a terminal, a plain line every ten seconds elsewhere."""
+"""Show the progress of a run: one redrawn line on a terminal, a plain line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ TERMINAL_SECONDS, PLAIN_SECONDS = 0.5, 10.0
 
 
 class Progress:
-    """Shows a line while its block runs.
+    """Show a progress line while the `with` block runs.
 
     Args:
-        line: makes it, from the seconds so far.
-        stream: where to show it; standard error if none is given.
+        line: returns the line, given the seconds so far.
+        stream: where to write the line (default: standard error).
     """
 
     def __init__(self, line: Callable[[float], str], stream: TextIO | None = None) -> None:
@@ -50,11 +50,14 @@ class Progress:
 
 
 def of_counts(counts: Counter[str], seconds: float) -> str:
-    """Posts done of posts read so far, rate, time left, pictures looked at."""
+    """Return a line with posts done, posts read so far, rate, time left and pictures processed."""
     meter = tqdm.format_meter(counts["rows"], counts["posts"] or None, seconds, unit=" posts", ncols=70, ascii=True)
     return f"{meter} {counts['pictures']:,} pictures"
 
 
 def of_files(files: int, seconds: float) -> str:
-    """Files written so far: all that can be seen of work elsewhere on every engine, since Flink tells no metrics before the end."""
+    """Return a line with the number of files written so far.
+
+    For work in other processes, every engine shows this. Flink reports metrics only at the end.
+    """
     return f"{tqdm.format_interval(seconds)}, {files:,} files of annotations written"

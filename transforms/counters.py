@@ -1,4 +1,7 @@
-"""Counters of a run: Beam metrics, which every engine shows, and a live copy for progress where the work is in this process."""
+"""Count the work of a run as Beam metrics, which every engine shows.
+
+A live copy serves the progress line when the work runs in this process.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ NAMESPACE = "postner"
 
 
 class _Live:
-    """Totals of this process, readable from any of its threads."""
+    """Hold the totals of this process; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,7 +47,7 @@ def count(name: str, amount: int = 1) -> None:
 
 
 def counts_of(result: PipelineResult) -> Counter[str]:
-    """Our counters of a run that ended, on whichever engine; work that an engine did twice counts twice."""
+    """Return this project's counters of a finished run, on any engine. Work that an engine repeated counts twice."""
     counts: Counter[str] = Counter()
     for counter in result.metrics().query()["counters"]:
         if counter.key.metric.namespace == NAMESPACE:
@@ -54,7 +57,7 @@ def counts_of(result: PipelineResult) -> Counter[str]:
 
 @contextmanager
 def timed(stage: str) -> Iterator[None]:
-    """Add the time spent inside to the counter `time.<stage>_usec`."""
+    """Add the time spent in the `with` block to the counter `time.<stage>_usec`."""
     start = time.perf_counter()
     try:
         yield
@@ -63,5 +66,5 @@ def timed(stage: str) -> Iterator[None]:
 
 
 def count_seconds(stage: str, seconds: float) -> None:
-    """Add to `time.<stage>_usec`; for time that was measured in other threads."""
+    """Add `seconds` to `time.<stage>_usec`; for time measured in other threads."""
     count(f"time.{stage}_usec", round(1e6 * seconds))

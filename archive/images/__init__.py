@@ -1,6 +1,7 @@
-"""Pictures in shards: an index made from headers alone, and ranged reads of what is wanted.
+"""Index pictures in shards from headers alone, and fetch the needed ones with ranged reads.
 
-One file per packing: add one here and in `_packing`. A key is a name inside the shards; it is never opened.
+Each shard format has one module. For a new format add a module here and an entry in `_EXTENSIONS`.
+A key is a name inside the shards; it is never opened as a path.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _EXTENSIONS = {".tar": tar, ".zip": zip_packing}
 
 
 def find_shards(pattern: str, option: str) -> list[str]:
-    """Addresses of the shards that a glob names, sorted; a folder is one shard.
+    """Return the addresses of the shards that match a glob, sorted; a folder is one shard.
 
     Raises:
-        ValueError: it names nothing; the message tells the option and the value.
+        ValueError: nothing matches; the message names the option and the value.
     """
     filesystem, path = resolve(pattern)
     if filesystem.isdir(path):
@@ -37,7 +38,10 @@ def find_shards(pattern: str, option: str) -> list[str]:
 
 
 def index_shard(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
-    """Keys of a shard and where their bytes lie, by its headers; what cannot be used comes as problems, never as errors."""
+    """Yield each key of a shard with the location of its bytes, from headers alone.
+
+    Unusable members and shards are yielded as `ShardProblem`, never raised.
+    """
     packing = folder if shard.endswith("/") else _EXTENSIONS.get(shard[-4:].lower(), tar)
     try:
         yield from packing.index(shard)
@@ -46,11 +50,11 @@ def index_shard(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
 
 
 def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, bytes | ImageError]]:
-    """Bytes of members by ranged reads, each shard opened once, in the order of shards and offsets.
+    """Yield the bytes of members, in the order of shards and offsets. Each shard is opened once.
 
     Args:
         members: what to read.
-        max_bytes: larger ones are not read, and no more is ever unpacked.
+        max_bytes: larger members are not read, and no more than this is unpacked.
     """
     for shard, of_shard in groupby(sorted(members), key=attrgetter("shard")):
         wanted = deque(of_shard)

@@ -1,4 +1,7 @@
-"""Bytes to pixels. The bytes are hostile: size is capped before anything is decoded, and every failure has a name."""
+"""Decode the bytes of a picture to pixels.
+
+The bytes are not trusted. Size is checked before decoding, and every failure has a reason code.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from PIL import Image
 from archive.images.image_error import ImageError
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
-"""Formats of Pillow that are decoded; add one here."""
+"""Pillow formats that are decoded; add new ones here."""
 
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own guard; ours is `Limits`, checked before each decode
+Image.MAX_IMAGE_PIXELS = None  # replaces Pillow's check: `Limits` is checked before each decode
 Image.init()
-warnings.filterwarnings("ignore", module=r"PIL\b")  # here, once: `catch_warnings` would mix up the filters of threads that decode
+warnings.filterwarnings("ignore", module=r"PIL\b")  # once here: `catch_warnings` is not thread-safe
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -28,17 +31,20 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each EXIF orientation; `ImageOps.exif_transpose` also writes the EXIF anew, and fails where it is damaged."""
+"""The transpose that undoes each EXIF orientation.
+
+`ImageOps.exif_transpose` is not used: it also rewrites the EXIF data, and fails if they are damaged.
+"""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a picture may cost.
+    """Hold the limits on file size, pixels and decoding time of one picture.
 
     Attributes:
-        max_image_bytes: of the file.
-        max_image_pixels: width times height, as the header says.
-        decode_timeout_s: seconds that decoding may take before the picture is given up.
+        max_image_bytes: size of the file.
+        max_image_pixels: width times height, according to the header.
+        decode_timeout_s: seconds that decoding may take before the picture is rejected.
     """
 
     max_image_bytes: int = 20 * 2**20
@@ -48,11 +54,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture.
+    """Hold a decoded picture.
 
     Attributes:
-        pixels: (h, w, 3) uint8 RGB; may be smaller than the original, never smaller than was asked for.
-        width, height: of the original as a viewer shows it, EXIF orientation applied.
+        pixels: (h, w, 3) uint8 RGB; may be smaller than the original, never smaller than requested.
+        width, height: size of the original in pixels, after EXIF orientation is applied.
     """
 
     pixels: np.ndarray
@@ -61,16 +67,16 @@ class Picture:
 
 
 def decode(data: bytes, limits: Limits, longer: int, shorter: int = 0) -> Picture:
-    """Decode a picture's first frame; transparency is shown on white.
+    """Decode a picture's first frame; transparent areas are blended with white.
 
     Args:
-        data: the file.
+        data: content of the file.
         limits: checked before decoding.
-        longer, shorter: pixels that the picture's sides will be scaled down to later: a JPEG may be decoded at a
-            fraction of its size at which both are at least this.
+        longer, shorter: lengths in pixels to which the sides will be scaled later. A JPEG may be decoded at reduced
+            size, but its sides are at least this long.
 
     Raises:
-        ImageError: not one of `FORMATS`, damaged, or over the limits.
+        ImageError: the picture is not in one of `FORMATS`, is damaged, or exceeds the limits.
     """
     if len(data) > limits.max_image_bytes:
         raise ImageError("too_large", "too_many_bytes")
@@ -82,7 +88,7 @@ def decode(data: bytes, limits: Limits, longer: int, shorter: int = 0) -> Pictur
         raise ImageError("corrupt", "not_an_image") from error
     except MemoryError as error:
         raise ImageError("too_large", "out_of_memory") from error
-    except Exception as error:  # decoders of hostile bytes raise SyntaxError, struct.error, zlib.error and what not
+    except Exception as error:  # on damaged bytes decoders raise SyntaxError, struct.error, zlib.error and others
         raise ImageError("corrupt", "undecodable") from error
 
 
@@ -103,18 +109,18 @@ def _decode(data: bytes, limits: Limits, longer: int, shorter: int) -> Picture:
 
 
 def _orientation(image: Image.Image) -> int:
-    if image.format == "TIFF":  # Pillow turns these itself
+    if image.format == "TIFF":  # Pillow already applies the orientation
         return 1
     try:
         return image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # the EXIF is damaged, the picture need not be
+    except Exception:  # damaged EXIF data do not mean a damaged picture
         return 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):  # no fixed range: bytes where they can be
+    if image.mode in ("I", "F"):  # no fixed range: values up to 255 are kept, larger ranges are scaled to 255
         values = np.asarray(image).astype(np.float32)
         top = max(255.0, float(values.max(initial=0)))
         return Image.fromarray((np.nan_to_num(values).clip(0, top) * (255 / top)).astype(np.uint8)).convert("RGB")

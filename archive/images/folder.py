@@ -1,4 +1,4 @@
-"""A folder of pictures: the key is the path below it."""
+"""Index a folder of pictures; a key is the path relative to the folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archive.stores import resolve
 
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
-    """List the folder. A link is followed to a file in the folder, never out of it."""
+    """Yield the files of the folder. A symbolic link is followed only to a file inside the folder."""
     filesystem, root = resolve(shard)
     root = root.rstrip("/")
     is_local = isinstance(filesystem, LocalFileSystem)

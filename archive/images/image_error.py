@@ -1,4 +1,4 @@
-"""Why a picture cannot be used."""
+"""Define the error for a picture that cannot be used."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(unsafe_hash=True)
 class ImageError(ValueError):
-    """A picture cannot be used. It is raised, or takes the picture's place in a result.
+    """Say why a picture cannot be used. It is raised, or returned in place of the picture.
 
     Attributes:
         status: as in the images column: `missing`, `corrupt`, `too_large`.
-        reason: one fixed word for each kind of trouble.
+        reason: one fixed code per cause.
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""Where a picture lies in the shards, and what can be wrong there."""
+"""Define the location of a picture in the shards, and the problems of a shard."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Member:
-    """Where the bytes of one picture lie; never the bytes.
+    """Hold the location of one picture's bytes, not the bytes themselves.
 
     Attributes:
-        shard: address of the tar or zip file, or of the picture itself in a folder.
-        offset: first byte of its data; in a zip file, of its local header.
-        size: stored bytes of its data.
+        shard: address of the tar or zip file; in a folder, of the picture itself.
+        offset: first byte of its data; in a zip file, first byte of its local header.
+        size: bytes of its data as stored.
         packing: `stored`, `zip_stored` or `zip_deflated`.
     """
 
@@ -24,7 +24,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ShardProblem:
-    """Something in a shard that cannot be used: which shard, one fixed word for the reason, and what was there."""
+    """Describe something in a shard that cannot be used.
+
+    Attributes:
+        shard: address of the shard.
+        reason: one fixed code per cause.
+        detail: name of the member, or the error message.
+    """
 
     shard: str
     reason: str
@@ -32,5 +38,5 @@ class ShardProblem:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is valid Unicode; bytes of a name that are not UTF-8 come as lone surrogates."""
+    """Return True if a name is valid Unicode. Bytes that are not UTF-8 appear in it as unpaired surrogates."""
     return not any(0xD800 <= ord(character) < 0xE000 for character in name)

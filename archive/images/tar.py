@@ -1,4 +1,4 @@
-"""Tar shards in WebDataset form: member `123.jpg` is key `123.jpg`."""
+"""Index tar shards in WebDataset format: member `123.jpg` has the key `123.jpg`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from archive.images.member import Member, ShardProblem, is_text
 from archive.stores import open_file
 
 LONGEST_HEADERS_BYTES = 2**20
-"""Of all headers of one member together: its own, long names, pax headers. They are read into memory."""
+"""Limit for all headers of one member together, including long names and pax headers. They are read into memory."""
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\x28\xb5": "zstd", b"\xfd7": "xz"}
 
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
-    """Read headers one by one. `tarfile`'s own iteration stops at a damaged header without a word, so it is not used."""
+    """Yield the members of a tar shard, header by header.
+
+    The iteration of `tarfile` is not used, since it stops silently at a damaged header.
+    """
     with open_file(shard) as file:
         size = file.seek(0, 2)
         file.seek(0)
         start = file.read(tarfile.BLOCKSIZE)
         magic = COMPRESSED.get(start[:2])
-        if magic and start[257:262] != b"ustar":  # a tar file begins with a name, which may well be BZ1.jpg
+        if magic and start[257:262] != b"ustar":  # a tar file begins with a name, which may be BZ1.jpg
             yield ShardProblem(shard, "compressed_shard", f"{magic}: ranged reads need plain tar, unpack it first")
             return
         yield from _members(shard, file, size)
@@ -38,7 +41,7 @@ def _members(shard: str, file: BinaryIO, size: int) -> Iterator[tuple[str, Membe
         except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
             yield ShardProblem(shard, "truncated" if position else "damaged", f"no end mark at byte {position}")
             return
-        except Exception as error:  # tarfile raises whatever its parsing of hostile bytes leads to
+        except Exception as error:  # on damaged bytes tarfile raises many kinds of errors
             yield ShardProblem(shard, "damaged", f"no readable header at byte {position}: {error}")
             return
         if not is_text(info.name):
@@ -57,10 +60,10 @@ def _members(shard: str, file: BinaryIO, size: int) -> Iterator[tuple[str, Membe
 
 
 def _header(file: BinaryIO, position: int) -> tuple[tarfile.TarInfo, int]:
-    """The member whose headers begin at `position`, and where the next one's begin.
+    """Return the member whose headers begin at `position`, and the position of the next member's headers.
 
     Raises:
-        tarfile.HeaderError: the bytes are no header; of its kinds, EOFHeaderError is the archive's proper end.
+        tarfile.HeaderError: the bytes are not a header. Its subclass EOFHeaderError marks the regular end of the archive.
     """
     file.seek(position)
     archive = _Headers(file)
@@ -71,7 +74,7 @@ def _header(file: BinaryIO, position: int) -> tuple[tarfile.TarInfo, int]:
 
 
 class _Headers:
-    """As much of a TarFile as `TarInfo.fromtarfile` reads: it keeps no list of members."""
+    """Provide the attributes of a TarFile that `TarInfo.fromtarfile` reads, without a list of members."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.fileobj = _ShortFile(file)
@@ -82,7 +85,7 @@ class _Headers:
 
 
 class _ShortFile:
-    """A file of which only so much is read, whatever sizes its headers claim and however many they are."""
+    """Wrap a file and limit the bytes read from it, whatever sizes its headers claim."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

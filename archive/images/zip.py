@@ -1,4 +1,4 @@
-"""Zip shards, of stored or deflated members."""
+"""Index zip shards, and read their stored or deflated members."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ENCRYPTED = 0x1
 
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
-    """Read the central directory."""
+    """Yield the members of a zip shard from its central directory."""
     with open_file(shard) as file:
         try:
             entries = zipfile.ZipFile(file).infolist()
         except OSError:
             raise
-        except Exception as error:  # zipfile raises whatever its parsing of hostile bytes leads to
+        except Exception as error:  # on damaged bytes zipfile raises many kinds of errors
             yield ShardProblem(shard, "damaged", f"no readable directory: {error}")
             return
     for entry in entries:
@@ -40,7 +40,7 @@ def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
 
 
 def read(file: BinaryIO, member: Member, max_bytes: int) -> bytes | ImageError:
-    """Unpack one member, never more than `max_bytes` of it."""
+    """Return the unpacked bytes of one member, or why there are none. No more than `max_bytes` + 1 are unpacked."""
     file.seek(member.offset)
     header = file.read(_LOCAL_HEADER.size)
     if len(header) < _LOCAL_HEADER.size:

@@ -1,4 +1,4 @@
-"""Find the posts files that a path, a glob or a folder names."""
+"""Find the posts files of a path, a glob or a folder."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import re
 from archive.stores import found_files, resolve
 
 POSTS_FILE = re.compile(r"/[^/.][^/]*\.jsonl(\.(gz|bz2|zst))?$", re.IGNORECASE)
-"""What counts as a posts file in a folder."""
+"""Pattern of the posts files in a folder."""
 
 
 def find_posts(pattern: str, option: str) -> list[str]:
-    """Addresses of the posts files that a path, glob or folder names, sorted.
+    """Return the addresses of the posts files of a path, glob or folder, sorted.
 
     Raises:
-        ValueError: it names nothing; the message tells the option and the value.
+        ValueError: nothing matches; the message names the option and the value.
     """
     filesystem, path = resolve(pattern)
     if filesystem.isdir(path):

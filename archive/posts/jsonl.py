@@ -1,4 +1,4 @@
-"""Read a line of JSON as a record. Another format of posts is another file like this one."""
+"""Read a line of JSON as a record. For another posts format add a module like this one."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import msgspec
 from archive.posts.records import Record, Reject
 
 MAX_NESTING = 100
-"""Of JSON. The parser's own limit is what is left of the stack, which is not the same in every runner."""
+"""Limit for nested JSON. The parser's own limit depends on the free stack, which differs between runners."""
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def read_record(line: bytes, source: str, number: int) -> Record | Reject:
-    """Return the record of a line, or why there is none. Never raises. Of duplicate fields the last one counts.
+    """Return the record of a line, or why there is none. Never raises. If a field is repeated, the last one counts.
 
-    Values stay encoded (`msgspec.Raw`) until somebody needs them, so that a field nobody reads costs nothing.
+    Values stay encoded (`msgspec.Raw`) until they are used, so an unused field is never decoded.
     """
 
     def reject(reason: str) -> Reject:

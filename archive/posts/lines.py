@@ -1,4 +1,4 @@
-"""Bytes of a posts file to lines: unpacked, split, and bounded, whatever the bytes are."""
+"""Unpack a posts file and split it into lines of bounded length."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ COMPRESSIONS: dict[str, tuple[Callable[[], Any], int]] = {
     "bz2": (bz2.BZ2Decompressor, 2**6),
     "zst": (lambda: zstandard.ZstdDecompressor().decompressobj(), 2**10),
 }
-"""Decompressors, and how many bytes they are fed at a time: so few that a bomb's unpack to less than 100 MB."""
+"""Decompressors, and their input bytes per call: so few that a compression bomb yields less than 100 MB per call."""
 
 CHUNK_BYTES = 2**16
 
 
 class DamagedError(ValueError):
-    """A compressed file cannot be unpacked any further. That it cannot be read at all is an OSError, which may pass."""
+    """Raised if a compressed file is damaged. A file that cannot be read is an OSError, which may be temporary."""
 
 
 class TooLong(bytes):
-    """The beginning of a line that is too long to be held."""
+    """The first bytes of a line that exceeds the limit."""
 
 
 def read_lines(file: IO[bytes], source: str, max_line_bytes: int) -> Iterator[bytes]:
-    """Lines of an open file without their ends; the name `source` tells its compression.
+    """Yield the lines of an open file without line ends. The extension of `source` gives the compression.
 
-    A line of more than `max_line_bytes` comes as `TooLong`. A half line before the damage in a file is a line too.
+    A line of more than `max_line_bytes` is yielded as `TooLong`. A partial line before damage is yielded too.
 
     Raises:
-        DamagedError: the file is damaged; after all that could be read of it.
+        DamagedError: the file is damaged; raised after all readable lines.
     """
     chunks = _unpacked(file, source)
     held, too_long = bytearray(), None
@@ -66,13 +66,12 @@ def read_lines(file: IO[bytes], source: str, max_line_bytes: int) -> Iterator[by
 
 
 def _unpacked(file: IO[bytes], source: str) -> Iterator[bytes]:
-    """The file's content in pieces; compression is told by the name, and a file may hold several compressed parts.
+    """Yield the unpacked content in chunks. A file may have several compressed parts.
 
-    Decompressors are fed by hand, since readers of whole streams drop what they hold when the file breaks off, or do
-    not tell that it did.
+    Decompressors are called directly: stream readers lose buffered data or report no error when a file is cut short.
 
     Raises:
-        DamagedError: what follows cannot be unpacked, or is missing.
+        DamagedError: the rest cannot be unpacked, or is missing.
     """
     compression = COMPRESSIONS.get(source.rsplit(".", 1)[-1].lower())
     if compression is None:
@@ -82,7 +81,7 @@ def _unpacked(file: IO[bytes], source: str) -> Iterator[bytes]:
     unpacker, fed_bytes = compression
     part: Any = None
     while raw := file.read(fed_bytes):
-        while raw := raw if part else raw.lstrip(b"\0"):  # padding between and behind the parts
+        while raw := raw if part else raw.lstrip(b"\0"):  # padding between and after the parts
             part = part or unpacker()
             try:
                 unpacked = part.decompress(raw)

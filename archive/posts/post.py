@@ -1,4 +1,4 @@
-"""Make a post of a record, whatever format the record was read from."""
+"""Convert a record of any format to a post."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archive.posts.records import Post, Record, Reject
 
 
 def make_post(record: Record) -> Post | Reject:
-    """Return the post that a record holds, or why it holds none. Never raises for the content of a record."""
+    """Return the post of a record, or why there is none. Never raises because of a record's content."""
 
     def reject(reason: str) -> Reject:
         return Reject.cut("post", reason, record.source, record.line, record.payload)

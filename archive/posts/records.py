@@ -1,4 +1,4 @@
-"""The small immutable records that flow from the archive through the pipeline."""
+"""Define the immutable records that the pipeline passes on."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PAYLOAD_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a reader of a format gives: one entry of a posts file.
+    """Hold one entry of a posts file, as a format's reader returns it.
 
     Attributes:
         fields: its values by name; a reader may leave a value encoded, as `msgspec.Raw`.
-        source: address of the file that it is from.
-        line: its number there, from 1.
-        payload: what stood there, for a reject.
+        source: address of its file.
+        line: its line number in that file, from 1.
+        payload: its bytes in the file, for a reject.
     """
 
     fields: Mapping[str, Any]
@@ -30,15 +30,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One readable line of the input.
+    """Hold one readable line of the input.
 
     Attributes:
         id: the post's identifier; an integer in the input becomes its decimal string.
         text: as posted, never changed.
         images: keys of its pictures, names inside the image shards, in the post's order.
-        extra: all other fields of the line as one JSON object, or None where there are none.
-        source: address of the file that the line is from.
-        line: its number there, from 1.
+        extra: all other fields of the line as one JSON object, or None if there are none.
+        source: address of its file.
+        line: its line number in that file, from 1.
     """
 
     id: str
@@ -51,14 +51,14 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Something that could not be used, and why.
+    """Hold something that cannot be used, and the reason.
 
     Attributes:
         stage: `post` or `tag` (costs the line its row); `shard` or `image` (costs no row).
-        reason: one fixed word per kind of trouble.
-        source: address of the file at fault.
-        line: its line there, where lines make sense.
-        payload: what was there, cut at 1 KB.
+        reason: one fixed code per cause.
+        source: address of the file.
+        line: line number in that file, or None if it does not apply.
+        payload: the rejected content, cut at 1 KB.
     """
 
     stage: str
@@ -69,7 +69,7 @@ class Reject:
 
     @classmethod
     def cut(cls, stage: str, reason: str, source: str, line: int | None, payload: bytes | str) -> Reject:
-        """A reject whose payload is cut at 1 KB and made valid Unicode."""
+        """Return a reject with its payload cut at 1 KB and made valid Unicode."""
         raw = payload.encode("utf-8", "backslashreplace") if isinstance(payload, str) else payload
         cut = raw[:PAYLOAD_BYTES]
         ended_inside_a_character = len(raw) > PAYLOAD_BYTES
@@ -78,10 +78,10 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Consecutive lines of one posts file: the unit of work, and of output.
+    """Hold consecutive lines of one posts file: the unit of work and of output.
 
-    Where a slice begins and ends follows from the file alone, so its name and its rows are the same
-    whatever the number of workers and the batch size.
+    The bounds of a slice depend on the file alone. So its name and rows do not depend on the number of workers or the
+    batch size.
 
     Attributes:
         name: stem of its output files.
@@ -89,9 +89,9 @@ class Slice:
         first_line: number of its first line, from 1.
         lines: how many lines it spans; posts + rejects + blanks.
         blanks: how many of them are empty.
-        posts: the readable ones, in file order.
-        rejects: the unreadable ones.
-        members: where the pictures that the posts name lie; a key that is not here is in no shard.
+        posts: the readable lines, in file order.
+        rejects: the unreadable lines.
+        members: location of each picture that the posts name, by key; other keys are in no shard.
     """
 
     name: str

@@ -13,29 +13,29 @@ from archive.posts.records import Post, Record, Reject, Slice
 from archive.stores import open_file
 
 FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**20
-"""Slices double from 64 lines: the first rows are out within seconds, yet large files make few output files."""
+"""Slices double from 64 lines: the first rows are written within seconds, and large files give few output files."""
 
 _BOM = b"\xef\xbb\xbf"
 
 
 def parse_post(line: bytes, source: str, number: int) -> Post | Reject:
-    """Return the post of a line of JSON, or why it holds none. Never raises."""
+    """Return the post of a line of JSON, or why there is none. Never raises."""
     record = read_record(line, source, number)
     return make_post(record) if isinstance(record, Record) else record
 
 
 def read_slices(source: str, max_line_bytes: int, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Slice]:
-    """Slices of one file, in order, in bounded memory.
+    """Yield the slices of one file, in order, in bounded memory.
 
-    A compressed file that is damaged gives what can be read of it, and one reject of stage `shard`, which is no line.
+    A damaged compressed file yields its readable lines, and one reject of stage `shard`, which has no line number.
 
     Args:
         source: address of the file.
-        max_line_bytes: longer lines become rejects and are skipped without being held.
-        wanted: tells by its name whether a slice is; of others the lines are counted, not parsed.
+        max_line_bytes: longer lines become rejects and are not kept in memory.
+        wanted: returns True for the name of a slice to yield. The lines of other slices are counted, not parsed.
 
     Raises:
-        OSError: the file cannot be read, which may pass; so it is no damage to be recorded.
+        OSError: the file cannot be read. This may be temporary, so it is not recorded as damage.
     """
     building = _Building(source, 1)
     broken: Reject | None = None
@@ -54,7 +54,7 @@ def read_slices(source: str, max_line_bytes: int, wanted: Callable[[str], bool] 
 
 
 class _Building:
-    """A slice that is being filled."""
+    """Collect the lines of one slice."""
 
     def __init__(self, source: str, first_line: int, target_lines: int = FIRST_SLICE_LINES) -> None:
         self.source = source

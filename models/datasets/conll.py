@@ -1,4 +1,7 @@
-"""Labelled tweets in CoNLL form, one token and its tag a line, tweets apart by a blank line, `IMGID:` lines before them."""
+"""Read labelled tweets in CoNLL format.
+
+Each line has one token and its tag. A blank line ends a tweet, and an `IMGID:` line before a tweet names its picture.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class LabelledPost:
     Attributes:
         image: key of its picture without extension, or None.
         tokens: as in the file.
-        spans: entities over tokens; `type` indexes the list of types that the file was read with.
+        spans: entities over tokens; `type` is an index into the `types` given to `read_conll`.
     """
 
     image: str | None
@@ -29,11 +32,11 @@ class LabelledPost:
 
 
 def read_conll(path: Path, types: tuple[str, ...]) -> tuple[list[LabelledPost], Counter[str]]:
-    """Tweets of a file, and counts of what had to be put right (`orphan_inside`: an I- that nothing began).
+    """Return the tweets of a file, and counts of repairs (`orphan_inside`: an I- tag without a B- tag before it).
 
     Raises:
-        ValueError: a line that is no token and tag, or a tag of a type that is not in `types`; names file and line. Or no
-            tweets, or not UTF-8.
+        ValueError: a line is not a token and a tag, or the tag's type is not in `types`. The message names file and line.
+            Also if the file has no tweets or is not UTF-8.
     """
     posts: list[LabelledPost] = []
     repaired: Counter[str] = Counter()
@@ -76,7 +79,7 @@ def read_conll(path: Path, types: tuple[str, ...]) -> tuple[list[LabelledPost], 
 
 
 def text_of(post: LabelledPost) -> tuple[str, list[tuple[int, int]]]:
-    """The tokens with one space between them, and where each of them begins and ends in that text."""
+    """Return the tokens joined by one space, and the (start, end) of each token in that text."""
     bounds, position = [], 0
     for token in post.tokens:
         bounds.append((position, position + len(token)))
@@ -85,16 +88,16 @@ def text_of(post: LabelledPost) -> tuple[str, list[tuple[int, int]]]:
 
 
 def covering(bounds: list[tuple[int, int]], start: int, end: int) -> tuple[int, int] | None:
-    """First and last of the sorted `bounds` that overlap [start, end), or None where none does."""
+    """Return the indices of the first and last of the sorted `bounds` that overlap [start, end), or None."""
     hit = [i for i, (a, b) in enumerate(bounds) if a < end and b > start]
     return (hit[0], hit[-1]) if hit else None
 
 
 def read_all(paths: Sequence[Path], types: tuple[str, ...]) -> dict[str, LabelledPost]:
-    """Tweets of several files by an identifier: folder and name of the file, and the tweet's place in it.
+    """Return the tweets of several files by identifier: folder and name of the file, and the tweet's number in it.
 
     Raises:
-        ValueError: as `read_conll`, or two files have the same folder name and name.
+        ValueError: as `read_conll`, or two files have the same folder name and file name.
     """
     posts: dict[str, LabelledPost] = {}
     for path in paths:

@@ -1,4 +1,4 @@
-"""What is seen in the pictures of a training set: looked at once, kept in a file."""
+"""Extract the image features of a training set once, and cache them in a file."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ PROBLEMS_TOLD = 5
 
 
 def look_at_pictures(names: Iterable[str], images: str, vision_model: VisionModel, cache: Path | None) -> dict[str, ImageFeatures]:
-    """Image features by name, where name `123` is the key `123.jpg`, the first of that key in the order of shards and offsets.
+    """Return image features by name; the name `123` means the key `123.jpg`.
 
-    Those that are missing or cannot be read are left out, and counted on standard error.
+    If a key occurs more than once, the first in the order of shards and offsets counts.
+    Missing and unreadable pictures are left out, and counted on standard error.
 
     Args:
         names: as after `IMGID:`.
         images: glob of shards, or a folder.
-        vision_model: detector and grid.
-        cache: file with the features of an earlier run by the same networks; those of the same places in shards of the same
-            names are used, and the file is completed.
+        vision_model: detector and grid network.
+        cache: file with features from an earlier run of the same networks. Features are reused if shard name, offset and
+            size are the same. New features are added to the file.
 
     Raises:
-        ValueError: the cache cannot be read or written or is of other networks; or not one picture can be used.
+        ValueError: the cache cannot be read or written, or is from other networks; or no picture can be used.
     """
     wanted = set(names)
     members, problems = _members(wanted, images)
@@ -102,7 +103,7 @@ def _save(cache: Path, identity: str, features: dict[str, tuple[str, ImageFeatur
 
 
 def _load(cache: Path, identity: str) -> dict[str, tuple[str, ImageFeatures]]:
-    """Place and features by name; nothing where there is no such file yet."""
+    """Return place and features by name; empty if the file does not exist yet."""
     if not cache.parent.is_dir():
         raise ValueError(f"--cache {cache} cannot be written: there is no folder {cache.parent}")
     if not cache.exists():

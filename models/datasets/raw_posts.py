@@ -1,4 +1,4 @@
-"""Texts of unlabelled posts, one at a time, from whatever holds them."""
+"""Read the texts of unlabelled posts, one at a time, from JSONL, TSV or plain text files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import zstandard
 
 
 def read_texts(path: Path) -> Iterator[str]:
-    """Texts of a file, told apart by its extension, compressed (`.gz`, `.bz2`, `.zst`) or not.
+    """Yield the texts of a file. Its extension gives the format and the compression (`.gz`, `.bz2`, `.zst`, or none).
 
-    `.jsonl`: objects with `text`. `.tsv`: the last column. Anything else: a text a line. Lines without text are skipped.
+    `.jsonl`: objects with `text`. `.tsv`: the last column. Any other: one text per line. Lines without text are skipped.
 
     Raises:
-        ValueError: a line of `.jsonl` that is no object with a string `text`, or a file that is missing or damaged; names it.
+        ValueError: a line of `.jsonl` is not an object with a string `text`, or the file is missing or damaged. The
+            message names the file.
     """
     kind = [suffix for suffix in path.suffixes if suffix in (".jsonl", ".tsv")]
     for number, line in enumerate(_lines(path), start=1):
@@ -35,7 +36,11 @@ def read_texts(path: Path) -> Iterator[str]:
 
 
 def sample_texts(paths: list[Path], count: int, seed: int) -> list[str]:
-    """`count` different texts drawn from all files, in random order. Raises ValueError where there are fewer."""
+    """Return `count` different texts sampled from all files, in random order.
+
+    Raises:
+        ValueError: as `read_texts`, or there are fewer texts.
+    """
     texts = sorted({text for path in paths for text in read_texts(path)})
     if len(texts) < count:
         raise ValueError(f"{count} unlabelled posts are asked for, but {', '.join(map(str, paths))} hold {len(texts)}")
