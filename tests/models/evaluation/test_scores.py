@@ -11,8 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score
+from seqeval.metrics.sequence_labeling import get_entities
 
-from models.datasets.conll import LabelledPost
+from models.datasets.conll import LabelledPost, read_conll
 from models.evaluation.calibration import fit_temperature, plot, reliability
 from models.evaluation.predictions import Found, over_tokens, shuffled
 from models.evaluation.scores import bootstrap, counts, score
@@ -56,21 +57,16 @@ def test_scores_equal_those_counted_span_by_span(given_posts: tuple[list[Labelle
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.sampled_from(TAGS), min_size=1, max_size=10))
-def test_repaired_gold_scores_as_lenient_seqeval_takes_orphans(tags: list[str]) -> None:
+@given(tags=st.lists(st.sampled_from(TAGS), min_size=1, max_size=10))
+def test_repaired_gold_scores_as_lenient_seqeval_takes_orphans(tmp_path_factory: pytest.TempPathFactory, tags: list[str]) -> None:
     """What `read_conll` makes of an orphan I- is what seqeval's default mode sees in it."""
-    repaired: list[Span] = []
-    for position, tag in enumerate(tags):
-        if tag == "O":
-            continue
-        kind = TYPES.index(tag[2:])
-        continues = tag[0] == "I" and repaired and repaired[-1].last == position - 1 and repaired[-1].type == kind
-        if continues:
-            repaired[-1] = repaired[-1]._replace(last=position)
-        else:
-            repaired.append(Span(position, position, kind))
-    legal = [TAGS[tag] for tag in spans_to_tags(repaired, len(tags))]
-    if repaired:
+    path = tmp_path_factory.getbasetemp() / "orphans.txt"
+    path.write_text("".join(f"w\t{tag}\n" for tag in tags))
+    ((post,), repaired) = read_conll(path, TYPES)
+    assert [(TYPES[span.type], span.first, span.last) for span in post.spans] == get_entities(tags)
+    legal = [TAGS[tag] for tag in spans_to_tags(post.spans, len(tags))]
+    assert repaired["orphan_inside"] == sum(a != b for a, b in zip(tags, legal, strict=True))
+    if post.spans:
         assert f1_score([tags], [legal]) == 1
 
 
