@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from models.pretrained import PRETRAINED
 from models.tagging.annotate import CRF_WORDS, Annotator, Entity, Seen
 from models.tagging.bundle import load_bundle
+from models.tagging.labels import TYPES
 from models.vision.images.features import ImageFeatures
 
 SHIPPED = PRETRAINED / "default"
@@ -88,7 +89,10 @@ def test_every_part_of_a_long_post_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["a" * 50_000, "\u0301" * 5000, "😀", "\x00\x01", "x " * 20_000])
 def test_strange_texts_cost_nothing_but_time(text: str) -> None:
-    annotator().annotate([(text, [])])
+    found, neighbour = annotator().annotate([(text, []), ("Taylor Swift sings in London", [])])
+    assert all(text[e.start : e.end] == e.text and e.text and e.type in TYPES for e in found)
+    assert all(a.end <= b.start for a, b in pairwise(found))
+    assert [(e.text, e.type) for e in neighbour] == [("Taylor Swift", "PER"), ("London", "LOC")]
 
 
 def evidence_by(entities: list[Entity], keep: Callable[[Entity], bool]) -> list[tuple[float, float]]:
