@@ -6,9 +6,9 @@ import csv
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,20 +121,35 @@ def test_it_goes_on_from_the_text_encoder_of_a_bundle(material: Path) -> None:
     assert not torch.allclose(before.emissions.weight, after.emissions.weight, atol=1e-3)
 
 
+KILLED = """
+import os, signal, sys
+from models.train import main
+from models.training.loop import Training
+
+def step(training, chosen, index, last):
+    whole_step(training, chosen, index, last)
+    if [training._epoch, index] == place:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+place = [int(number) for number in sys.argv[1:3]]
+whole_step, Training._step = Training._step, step
+Training.run.__defaults__ = (0.0,)  # a state after each step
+main(sys.argv[3:])
+"""
+"""Training that is killed in an epoch (first argument) after a step (second) whose state is not saved yet."""
+
+
 def test_killed_at_any_moment_it_goes_on_to_the_same_bundle(material: Path) -> None:
-    arguments = [sys.executable, "-m", "models.train", *command(material, f"--images={material}/pictures", "--epochs=3")]
-    assert main(arguments[3:]) == 0
+    arguments = command(material, "--epochs=3")
+    assert main(arguments) == 0
     whole = (material / "bundle" / "model.safetensors").read_bytes()
     shutil.rmtree(material / "bundle")
-    state = material / "bundle" / "checkpoint" / "state.pt"
-    for _ in range(2):
-        before = state.stat().st_mtime_ns if state.exists() else None
-        process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL)
-        while process.poll() is None and (not state.exists() or state.stat().st_mtime_ns == before):
-            time.sleep(0.01)
-        process.kill()
-        process.wait()
-    assert main(arguments[3:]) == 0
+    for epoch, step in ((0, 5), (1, 0), (2, 7)):  # each epoch has 10 steps
+        killed = [sys.executable, "-c", KILLED, str(epoch), str(step), *arguments]
+        assert subprocess.run(killed, cwd=ROOT, stderr=subprocess.DEVNULL, check=False).returncode == -signal.SIGKILL
+        state = torch.load(material / "bundle" / "checkpoint" / "state.pt", weights_only=True)
+        assert state["place"][:2] == (epoch, step)
+    assert main(arguments) == 0
     assert (material / "bundle" / "model.safetensors").read_bytes() == whole
 
 
