@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "demo" / "archive"
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from demo.make_images import main as make_images
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parent.parent
 LAYERS = ["archive", "models", "transforms", "pipeline"]
 FOLDERS = [*LAYERS, "bench", "demo", "deploy", "tests"]
 SOURCES = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))])

@@ -16,10 +16,10 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from deploy.dataflow.template import metadata
 from pipeline.graph import build
 from pipeline.options import UsageError, parse
+from tests.conftest import ROOT
 from tests.deploy.stores import GoogleStorage
 from transforms.read_posts import SliceFilter
 
-ROOT = Path(__file__).parent.parent.parent
 GPU = "type:nvidia-l4;count:1;install-nvidia-driver"
 REQUIRED = ["--posts=gs://archive/posts.jsonl", "--images=gs://archive/images.tar", "--output=gs://archive/out"]
 

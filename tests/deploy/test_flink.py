@@ -19,13 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from deploy.flink.cluster import JARS, Cluster
+from tests.conftest import ROOT
 
 pytestmark = [
     pytest.mark.flink,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not (JARS / ".ready").exists(), reason="make test-flink fetches the jars of Flink"),
 ]
-ROOT = Path(__file__).parent.parent.parent
 DEMO = [f"--posts={ROOT}/demo/archive/posts-*.jsonl", f"--images={ROOT}/demo/archive/images-*.tar"]
 FILES, LINES = 6, 80
 WAIT_S = 120.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from pipeline.options import parse
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 MANIFESTS = ROOT / "deploy" / "kubernetes"
 SCHEMAS = ROOT.parent / "shared" / "data" / "schemas"
 

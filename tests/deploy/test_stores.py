@@ -14,10 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.pretrained import PRETRAINED
+from tests.conftest import DEMO, ROOT
 from tests.deploy.stores import AmazonStorage, GoogleStorage
 
-ROOT = Path(__file__).parent.parent.parent
-DEMO = ROOT / "demo" / "archive"
 Store = AmazonStorage | GoogleStorage
 
 

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from transformers import AutoModel, BertConfig, BertModel, BertTokenizer, RobertaConfig, RobertaModel, RobertaTokenizer
 
 from models.adapt import load_encoder, main, tokenise
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 WORDS = ["anna", "bob", "loves", "sees", "paris", "rome", "in", "the", "rain", "sun"]
 
 

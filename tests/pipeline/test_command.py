@@ -20,9 +20,7 @@ import pytest
 
 from pipeline.command import main
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
-
-ROOT = Path(__file__).parent.parent.parent
-DEMO = ROOT / "demo" / "archive"
+from tests.conftest import DEMO, ROOT
 
 
 def run(*arguments: str) -> int:

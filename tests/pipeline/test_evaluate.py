@@ -11,8 +11,8 @@ from models import evaluate
 from models.datasets import conll
 from pipeline.command import main as run
 from pipeline.process import EXIT_DONE
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 IMAGES = ROOT / "demo" / "archive" / "images-00000.tar"
 TWEETS = """\
 IMGID:{}

@@ -21,9 +21,8 @@ from models.pretrained import PRETRAINED
 from pipeline.command import main
 from pipeline.inspection import inspect
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from tests.conftest import DEMO, ROOT
 
-ROOT = Path(__file__).parent.parent.parent
-DEMO = ROOT / "demo" / "archive"
 POSTS = 300
 
 

@@ -16,9 +16,7 @@ import pytest
 from pipeline.command import main as run
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from pipeline.verify import main as verify
-
-ROOT = Path(__file__).parent.parent.parent
-DEMO = ROOT / "demo" / "archive"
+from tests.conftest import DEMO
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.conftest import ROOT
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
