@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, replace
 
 from archive.images import find_shards
 from archive.posts.find import find_posts
-from models.inference.devices import DEVICES
 from models.loading import load_annotator, load_vision_model
 from models.tagging.bundle import BundleError
 from models.vision.detectors import DetectorError
@@ -36,8 +34,6 @@ class ResolvedInputs:
 
 def check(options: RunOptions, local: bool) -> ResolvedInputs:
     """Find the inputs and load the models; if the work runs on other machines, on the CPU here. Raises UsageError with one sentence."""
-    if not re.fullmatch(DEVICES, options.device):
-        raise UsageError(f"--device {options.device!r} is none of auto, cpu, cuda, cuda:N")
     try:
         posts = find_posts(options.posts, "--posts")
         shards = find_shards(options.images, "--images") if options.images else []

@@ -46,9 +46,9 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
     """Run once and return the exit status; with `again`, print nothing if nothing is new."""
     from pipeline import manifest, output, report
     from pipeline.audit import audit
+    from pipeline.beam_options import is_local
     from pipeline.checks import check
     from pipeline.inputs import count_lines
-    from pipeline.options import is_local
     from pipeline.work import Job, do
     from transforms.read_posts import SliceFilter
 

@@ -9,13 +9,11 @@ from typing import Any
 from archive.stores import open_file
 from pipeline.checks import ResolvedInputs
 from pipeline.inputs import InputFile, fingerprint
-from pipeline.options import RunOptions, UsageError
+from pipeline.options import OPTIONS, RunOptions, UsageError
 from transforms.writers import WRITER
 from transforms.writers.whole_file import whole_file
 
 FILE = "run.json"
-ROW_OPTIONS = ("max_line_bytes", "max_image_bytes", "max_image_pixels", "decode_timeout_s")
-"""Options that change rows."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +52,9 @@ def begin(options: RunOptions, inputs: ResolvedInputs, before: RunManifest | Non
     """
     settings = {
         "schema_version": WRITER.version,
+        **{option.name: getattr(options, option.name) for option in OPTIONS if option.changes_rows},
         "model": inputs.model,
         "detector": inputs.detector,
-        **{name: getattr(options, name) for name in ROW_OPTIONS},
     }
     before = before or RunManifest(settings)
     for name, value in settings.items():

@@ -18,8 +18,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from models.loading import load_annotator, load_vision_model
+from pipeline.beam_options import only_writes_graph
 from pipeline.graph import build
-from pipeline.options import RunOptions, only_writes_graph
+from pipeline.options import RunOptions
 from pipeline.output import done_slices
 from pipeline.process import cause_of
 from pipeline.progress import Progress, of_counts, of_files

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import MISSING, fields
 from typing import Any
 
-from models.inference.devices import DEVICES
-from pipeline.options import HELP, RunOptions, option_parser
+from pipeline.definitions import Option
+from pipeline.options import HELP, OPTIONS
 
 REGEXES = {"int": r"^[0-9]+$", "float": r"^[0-9]+(\.[0-9]+)?$", "bool": r"^(true|false)$", "str": r"^\S(.*\S)?$"}
 IMAGE = {
@@ -26,22 +25,21 @@ IMAGE = {
 
 def metadata() -> dict[str, Any]:
     """The content of `metadata.json`: every option of `RunOptions` with its help and the values that it takes."""
-    actions = {action.dest: action for action in option_parser()._actions}
-    parameters = [_parameter(field.name, field.type, field.default, actions[field.name].help) for field in fields(RunOptions)]
-    return {"name": "Postner", "description": HELP.splitlines()[0], "streaming": False, "parameters": [*parameters, IMAGE]}
+    parameters = [*map(_parameter, OPTIONS), IMAGE]
+    return {"name": "Postner", "description": HELP.splitlines()[0], "streaming": False, "parameters": parameters}
 
 
-def _parameter(name: str, kind: Any, default: Any, explained: str | None) -> dict[str, Any]:
-    regex = rf"^({DEVICES})$" if name == "device" else REGEXES[str(kind).removesuffix(" | None")]
-    known = default is not MISSING and default is not None
+def _parameter(option: Option) -> dict[str, Any]:
+    known = not option.required and option.default is not None
+    value = str(option.default).lower() if option.kind == "bool" else str(option.default)
     return {
-        "name": name,
-        "label": name.replace("_", " "),
-        "helpText": explained,
-        "regexes": [regex],
-        "isOptional": default is not MISSING,
+        "name": option.name,
+        "label": option.name.replace("_", " "),
+        "helpText": option.full_help,
+        "regexes": [f"^({option.choices})$" if option.choices else REGEXES[option.kind]],
+        "isOptional": not option.required,
         "paramType": "TEXT",
-        **({"defaultValue": str(default).lower() if isinstance(default, bool) else str(default)} if known else {}),
+        **({"defaultValue": value} if known else {}),
     }
 
 
