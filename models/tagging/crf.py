@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from models.tagging.labels import is_legal
+from models.tagging.labels import begin, inside, is_legal
 
 IMPOSSIBLE = -1e4
 """Score of an illegal transition: exp() of it is 0 in float64, while sums of it stay finite."""
@@ -109,7 +109,7 @@ class CRF(nn.Module):
         alpha = _forward(emissions, mask, scores)
         beta = _backward(emissions, mask, scores)
         post, first, last, kind = spans.unbind(1)
-        b, i = 1 + 2 * kind, 2 + 2 * kind
+        b, i = begin(kind), inside(kind)
         run = emissions.cumsum(1)
         inner = run[post, last, i] - run[post, first, i] + (last > first) * transitions[b, i]
         inner = inner + (last - first - 1).clamp(min=0) * transitions[i, i]

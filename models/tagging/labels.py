@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+Index = TypeVar("Index", int, Tensor)
 
 TYPES = ("PER", "LOC", "ORG", "MISC")
 """Types of the Twitter-2015 and Twitter-2017 sets. A bundle carries its own list; add a type here to train with it."""
@@ -28,20 +33,34 @@ def tags_of(types: Sequence[str]) -> list[str]:
     return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
 
 
-def begin(kind: int) -> int:
-    """Index of the B tag of the type with this index."""
+def begin(kind: Index) -> Index:
+    """Return the index of the B tag of a type."""
     return 1 + 2 * kind
 
 
-def inside(kind: int) -> int:
-    """Index of the I tag of the type with this index."""
+def inside(kind: Index) -> Index:
+    """Return the index of the I tag of a type."""
     return 2 + 2 * kind
+
+
+def is_inside(tag: int) -> bool:
+    """Return whether a tag is an I."""
+    return tag > 0 and tag % 2 == 0
+
+
+def type_of(tag: int) -> int:
+    """Return the index of the type of a B or an I."""
+    return (tag - 1) // 2
+
+
+def boundaries(tags: Tensor) -> Tensor:
+    """Return tags without their types: 0 for O, 1 for B, 2 for I; same shape."""
+    return torch.where(tags > 0, 2 - tags % 2, 0)
 
 
 def is_legal(previous: int, tag: int) -> bool:
     """Whether IOB2 lets `tag` follow `previous`: an I continues a B or I of its own type, all else is free."""
-    is_inside = tag > 0 and tag % 2 == 0
-    return not is_inside or previous in (tag, tag - 1)
+    return not is_inside(tag) or previous in (tag, tag - 1)
 
 
 def spans_of(tags: Sequence[int]) -> list[Span]:
@@ -50,11 +69,10 @@ def spans_of(tags: Sequence[int]) -> list[Span]:
     for position, tag in enumerate(tags):
         if tag == 0:
             continue
-        kind, is_inside = divmod(tag - 1, 2)
-        if is_inside:
+        if is_inside(tag):
             spans[-1] = spans[-1]._replace(last=position)
         else:
-            spans.append(Span(position, position, kind))
+            spans.append(Span(position, position, type_of(tag)))
     return spans
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.datasets.conll import LabelledPost, covering, text_of
 from models.tagging.encoding import Encoder, Window, word_index
-from models.tagging.labels import Span, begin, spans_to_tags
+from models.tagging.labels import Span, begin, is_inside, spans_to_tags, type_of
 from models.tagging.tagger import Batch
 from models.tagging.words import split_words
 from models.vision.images.features import ImageFeatures
@@ -49,8 +49,8 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, features: dict[str
     made = []
     for window in encoder.windows(words):
         owned = tags[window.post][window.owned]
-        if owned[0] > 0 and owned[0] % 2 == 0:  # the window begins inside an entity
-            owned[0] = begin((owned[0] - 1) // 2)
+        if is_inside(owned[0]):  # the window begins inside an entity
+            owned[0] = begin(type_of(owned[0]))
         key = posts[window.post].image
         made.append(Example(window, owned, (features[key],) if key in features else ()))
     return made

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from models.tagging.labels import boundaries
 from models.tagging.tagger import Tagger, TaggerOutput
 from models.training.examples import TrainingBatch
 
@@ -22,7 +22,7 @@ def labelled_loss(tagger: Tagger, output: TaggerOutput, batch: TrainingBatch) ->
     tags = batch.target
     loss = -tagger.crf.log_likelihood(batch.words(output.emissions), tags, batch.word_mask).mean()
     if output.auxiliary is not None:
-        boundary = torch.where(tags > 0, 2 - tags % 2, 0)  # B-X is 1, I-X is 2
+        boundary = boundaries(tags)
         loss = (
             loss - AUXILIARY_WEIGHT * tagger.auxiliary_crf.log_likelihood(batch.words(output.auxiliary), boundary, batch.word_mask).mean()
         )
