@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.datasets.conll import LabelledPost, read_conll, text_of
-from models.datasets.pictures import look_at_pictures
+from models.datasets.pictures import picture_features
 from models.evaluation.predictions import AT_A_TIME
 from models.inference.devices import usable_cores
 from models.loading import ModelOptions, load_annotator, load_vision_model
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     torch.set_num_threads(options.threads)
     posts = [post for path in options.data for post in read_conll(path, TYPES)[0] if post.image]
     vision_model = load_vision_model(ModelOptions(threads=options.threads))
-    features = look_at_pictures({post.image for post in posts if post.image}, options.images, vision_model, options.cache)
+    features = picture_features({post.image for post in posts if post.image}, options.images, vision_model, options.cache)
     posts = [post for post in posts if post.image in features]
     seen = [features[post.image] for post in posts if post.image]
     said = _log_probabilities(load_annotator(ModelOptions(options.bundle, threads=options.threads)), posts)

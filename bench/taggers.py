@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from models.datasets.conll import read_conll
-from models.datasets.pictures import look_at_pictures
+from models.datasets.pictures import picture_features
 from models.evaluation.predictions import annotate
 from models.inference.devices import usable_cores
 from models.loading import ModelOptions, load_annotator, load_vision_model
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     posts = read_conll(options.data, TYPES)[0]
     vision_model = load_vision_model(ModelOptions(threads=options.threads))
-    features = look_at_pictures({post.image for post in posts if post.image}, options.images, vision_model, options.cache)
+    features = picture_features({post.image for post in posts if post.image}, options.images, vision_model, options.cache)
     annotators = {path: load_annotator(ModelOptions(path, threads=options.threads)) for path in options.bundles}
     rates: dict[tuple[str, bool], list[float]] = {}
     for _ in range(options.rounds):

@@ -4,7 +4,7 @@
 
 Files are .jsonl with `text`, .tsv (last column), or a text a line, compressed or not. Texts are cut into the words that the
 tagger reads. FOLDER is then an encoder for `models.train --encoder`; its adapt.json tells the loss on posts that were held
-out, before and after. A run that was killed goes on when the command is repeated, to the same result.
+out, before and after. An interrupted run resumes when you repeat the command, to the same result.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch_size", type=int, default=32)
     add("--max_pieces", type=int, default=64, help="longer texts are cut")
     add("--lr", type=float, default=1e-4)
-    add("--save_every_s", type=float, default=SAVE_EVERY_S, help="seconds between states to go on from")
+    add("--save_every_s", type=float, default=SAVE_EVERY_S, help="seconds between saved states")
     add("--seed", type=int, default=0)
     add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
     add("--threads", type=int, default=usable_cores())

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from models.datasets.conll import LabelledPost, read_all
-from models.datasets.pictures import look_at_pictures
+from models.datasets.pictures import picture_features
 from models.evaluation import predictions
 from models.evaluation.calibration import plot, reliability
 from models.evaluation.scores import score
@@ -85,7 +85,7 @@ def _annotated(posts: list[LabelledPost], options: argparse.Namespace) -> tuple[
     features = {}
     if options.condition != "without":
         keys = {post.image for post in posts if post.image}
-        features = look_at_pictures(keys, options.images, load_vision_model(models), options.cache)
+        features = picture_features(keys, options.images, load_vision_model(models), options.cache)
     if options.condition == "shuffled":
         posts = predictions.shuffled(posts, options.seed)
     return annotator.bundle.label, predictions.annotate(posts, annotator, features)
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", help="glob of image shards, or a folder")
     add("--detector", default=SHIPPED, help="as in run_pipeline.py")
     add("--condition", choices=CONDITIONS, default="with", help="pictures: each post's own, none, or each other's (default: with)")
-    add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
+    add("--cache", type=Path, help="file that keeps the features of pictures, for the next run")
     add("--json", type=Path, help="file for all scores")
     add("--plot", type=Path, help="file for the reliability diagram (.png)")
     add("--resamples", type=int, default=1000, help="of the bootstrap over posts")

@@ -3,7 +3,7 @@
     python -m models.train --data DIR [DIR ...] --images GLOB --encoder FOLDER_OR_ID --vectors W2V --output BUNDLE
 
 Each DIR holds `train.txt` and `valid.txt` in CoNLL form with `IMGID:` lines. The epoch with the best score on all
-`valid.txt` together is kept. A run that was killed goes on when the command is repeated, to the same result.
+`valid.txt` together is kept. An interrupted run resumes when you repeat the command, to the same result.
 
 With --teacher and --unlabelled the tagger also learns, beside the labels, what trained bundles say of raw posts.
 """
@@ -26,7 +26,7 @@ from transformers.utils import logging
 
 from archive.digest import file_sha256
 from models.datasets.conll import read_conll
-from models.datasets.pictures import look_at_pictures
+from models.datasets.pictures import picture_features
 from models.datasets.raw_posts import sample_texts
 from models.inference.devices import usable_cores, usable_device
 from models.pretrained import PRETRAINED
@@ -100,7 +100,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
     features: dict[str, ImageFeatures] = {}
     if vision_model:
         keys = {post.image for read in split.values() for posts, _ in read.values() for post in posts if post.image}
-        features = look_at_pictures(keys, options.images, vision_model, options.cache)
+        features = picture_features(keys, options.images, vision_model, options.cache)
     labelled = {name: {folder: examples(posts, encoder, features) for folder, (posts, _) in read.items()} for name, read in split.items()}
     tagger = Tagger(config, table.vectors if table else None)
     tagger.encoder.load_state_dict(source.state_dict(), strict=False)
@@ -131,7 +131,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
 
 
 def _read_from(options: argparse.Namespace) -> list[Path]:
-    """Files that decide what is learnt; a run goes on only where they are the same."""
+    """Return the files that decide the result; a run resumes only if they are the same."""
     labelled = [folder / f"{name}.txt" for name in ("train", "valid") for folder in options.data]
     table = [options.vectors] if options.vectors else [options.table / "augmentation.safetensors"] if options.table else []
     distilled = [*(options.unlabelled or ()), *(folder / "config.json" for folder in options.teacher or ())]
@@ -187,9 +187,9 @@ def _taught(options: argparse.Namespace, encoder: Encoder, checkpoint: Checkpoin
     if not options.teacher:
         return []
     texts = sample_texts(options.unlabelled, options.epochs * options.unlabelled_posts, options.seed)
-    said = teacher_marginals(texts, options.teacher, types, options.device, options.threads, checkpoint.folder / "teachers.npy")
+    marginals = teacher_marginals(texts, options.teacher, types, options.device, options.threads, checkpoint.folder / "teachers.npy")
     per_epoch = [slice(start, start + options.unlabelled_posts) for start in range(0, len(texts), options.unlabelled_posts)]
-    return [distilled_examples(texts[part], said[part], encoder) for part in per_epoch]
+    return [distilled_examples(texts[part], marginals[part], encoder) for part in per_epoch]
 
 
 def _name_of_backbone(name: str | None) -> str | None:
@@ -217,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", help="glob of image shards, or a folder; member IMGID.jpg is the picture of IMGID. Without it: text only")
     add("--detector", default=str(PRETRAINED / "detector"), help="network that detects objects and makes grids, or none")
     add("--backbone", help="Hugging Face vision backbone (folder or hub id) that makes the grids instead of the detector")
-    add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
+    add("--cache", type=Path, help="file that keeps the features of pictures, for the next run")
     add("--teacher", type=Path, nargs="+", help="bundles whose marginals the tagger learns on raw posts, mean over them")
     add(
         "--unlabelled",
@@ -227,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--unlabelled_posts", type=int, default=7000, help="raw posts in an epoch; others in each")
     add = parser.add_argument_group("what to train").add_argument
-    add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id; or a bundle, to go on from its text encoder")
+    add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id; or a bundle, to start from its text encoder")
     add("--vectors", type=Path, help="word vectors for the augmentation table. Without them: no augmentation")
     add("--table_words", type=int, default=20_000, help="most frequent words that get an entry in the table")
     add("--table", type=Path, help="table that models.augment made, in place of --vectors")

@@ -26,7 +26,7 @@ PLACE = "place"
 PROBLEMS_TOLD = 5
 
 
-def look_at_pictures(names: Iterable[str], images: str, vision_model: VisionModel, cache: Path | None) -> dict[str, ImageFeatures]:
+def picture_features(names: Iterable[str], images: str, vision_model: VisionModel, cache: Path | None) -> dict[str, ImageFeatures]:
     """Return image features by name; the name `123` means the key `123.jpg`.
 
     If a key occurs more than once, the first in the order of shards and offsets counts.
@@ -121,7 +121,7 @@ def _load(cache: Path, identity: str) -> dict[str, tuple[str, ImageFeatures]]:
             for name, of_one in parts.items()
         }
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"--cache {cache} cannot be read as what an earlier run saw in pictures ({error}): delete it") from error
+        raise ValueError(f"--cache {cache} cannot be read as features of pictures ({error}): delete it") from error
     if by != identity:
         raise ValueError(f"--cache {cache} is what other networks saw ({by}, now {identity}): give another file, or delete it")
     return features

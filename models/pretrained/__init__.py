@@ -4,4 +4,4 @@ from pathlib import Path
 
 PRETRAINED = Path(__file__).parent
 SHIPPED = "shipped"
-"""What an option says for the model that the repository ships."""
+"""Value of an option that stands for the shipped model."""

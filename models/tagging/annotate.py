@@ -1,4 +1,4 @@
-"""A loaded bundle at work: texts and what is seen in their pictures to entities."""
+"""Annotate texts, with the features of their pictures, with entities."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CRF_WORDS = 2**15
 
 
 class Seen(NamedTuple):
-    """A picture of a post: its key, and what was seen in it."""
+    """A picture of a post: its key and its features."""
 
     key: str
     features: ImageFeatures
@@ -51,7 +51,7 @@ class Entity:
 
 @dataclass(slots=True)
 class _Words:
-    """What the model says of each word of one post: emissions (W, tags), and weights (W, I * E) of each granularity in I pictures."""
+    """Model output for each word of one post: emissions (W, tags), and weights (W, I * E) of each granularity in I pictures."""
 
     emissions: np.ndarray
     weights: list[np.ndarray]
@@ -68,7 +68,7 @@ class Annotator:
         batch_size: windows of text per model call.
         threads: batches at a time on a CPU.
         dtype: of the matrix products. bfloat16 is two to three times as fast where a CPU knows it, and moves
-            probabilities by up to 0.03: what is said of a post then depends on its neighbours in the batch.
+            probabilities by up to 0.03: the result of a post then depends on its neighbours in the batch.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Annotator:
 
     @torch.inference_mode()
     def annotate(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[list[Entity]]:
-        """Entities of each post, in order of the text. The result for a post does not depend on the others."""
+        """Return the entities of each post, in order of the text. The result for a post does not depend on the others."""
         bounds = [split_words(text) for text, _ in posts]
         read = self._read(_words(posts, bounds), _features(posts))
         entities: list[list[Entity]] = [[] for _ in posts]
@@ -136,12 +136,12 @@ class Annotator:
         return found
 
     def batches(self, posts: Sequence[tuple[str, Sequence[Seen]]]) -> list[Batch]:
-        """What the tagger is called with for these posts: all of `annotate` up to there."""
+        """Return the batches that `annotate` gives to the tagger for these posts."""
         words = _words(posts, [split_words(text) for text, _ in posts])
         return [batch for _, batch in self._batches(self._encoder.windows(words), _features(posts))]
 
     def _read(self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]) -> dict[int, _Words]:
-        """Run the model over all windows, those of like length and number of pictures together."""
+        """Run the model on all windows, in batches of similar length and number of pictures."""
         tags = self.bundle.tagger.emissions.out_features
         read: dict[int, _Words] = {}
         for window in (windows := self._encoder.windows(words)):
@@ -220,7 +220,7 @@ class Annotator:
                     yield batch[row], span, score
 
     def _evidence(self, pictures: Sequence[Seen], words: _Words, span: Span) -> tuple[Evidence, ...]:
-        """Everything that was looked at for this entity, most used first."""
+        """Return the evidence for an entity, largest weight first."""
         means = [weights[span.first : span.last + 1].mean(0) for weights in words.weights]
         source = self._encoder.source
         evidence: list[Evidence] = []

@@ -35,7 +35,7 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class BundleSettings:
-    """What a bundle says of itself beside the sizes of its tagger.
+    """Settings of a bundle beside the sizes of its tagger.
 
     Attributes:
         name: of the bundle, as in the `model` column.
@@ -99,7 +99,7 @@ def load_bundle(folder: Path) -> Bundle:
     """Load a bundle for inference, in float32 on the CPU.
 
     Raises:
-        BundleError: the folder is no bundle, of another format, or a file's hash differs from what `config.json` says.
+        BundleError: the folder is no bundle, of another format, or a file's hash differs from that in `config.json`.
     """
     try:
         return _load(folder)

@@ -69,7 +69,7 @@ class Batch(NamedTuple):
 
 
 class TaggerOutput(NamedTuple):
-    """What the model says of a batch.
+    """Output of the tagger for a batch.
 
     Attributes:
         emissions: (B, L, tags).

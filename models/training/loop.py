@@ -1,4 +1,4 @@
-"""The training loop: steps, valid scores, the best epoch kept, and a state to go on from."""
+"""The training loop: steps, valid scores, the best epoch, and a state to resume from."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ class Training:
 
     @torch.inference_mode()
     def temperature(self) -> float:
-        """What the tagger's emissions are to be divided by, fitted on valid."""
-        said = []
+        """Fit the temperature of the CRF on valid."""
+        batches = []
         for chosen in _by_length(self._valid):
             batch = collate(chosen, self._encoder, 0.0, random.Random(0)).to(self._device)
-            said.append((batch.words(self._tagger(batch.inputs).emissions), batch.target, batch.word_mask))
-        return fit_temperature(self._tagger.crf, said)
+            batches.append((batch.words(self._tagger(batch.inputs).emissions), batch.target, batch.word_mask))
+        return fit_temperature(self._tagger.crf, batches)
 
     def _batches(self, epoch: int) -> list[list[Example]]:
         chance = random.Random(f"{self._training_config.seed} {epoch}")

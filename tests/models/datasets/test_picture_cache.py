@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.datasets.pictures import look_at_pictures
+from models.datasets.pictures import picture_features
 from models.loading import ModelOptions, load_vision_model
 from tests.conftest import ROOT
 
@@ -19,13 +19,13 @@ NAMES = ["flower", "grace-hopper", "not-a-picture", "nowhere"]
 
 def test_pictures_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vision_model = load_vision_model(ModelOptions(threads=1))
-    first = look_at_pictures(NAMES, IMAGES, vision_model, tmp_path / "features.npz")
+    first = picture_features(NAMES, IMAGES, vision_model, tmp_path / "features.npz")
     assert sorted(first) == ["flower", "grace-hopper"]
     assert [path.name for path in tmp_path.iterdir()] == ["features.npz"]
     asked: list[int] = []
     extract = vision_model.extract
     monkeypatch.setattr(vision_model, "extract", lambda preprocessed: asked.append(len(preprocessed)) or extract(preprocessed))
-    again = look_at_pictures([*NAMES, "rotated"], IMAGES, vision_model, tmp_path / "features.npz")
+    again = picture_features([*NAMES, "rotated"], IMAGES, vision_model, tmp_path / "features.npz")
     assert asked == [1]
     assert sorted(again) == ["flower", "grace-hopper", "rotated"]
     for name, image_features in first.items():
@@ -38,10 +38,10 @@ def test_pictures_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_damaged_cache_is_told_with_its_cure(tmp_path: Path, kept: int) -> None:
     vision_model = load_vision_model(ModelOptions(threads=1))
     cache = tmp_path / "features.npz"
-    look_at_pictures(["flower"], IMAGES, vision_model, cache)
+    picture_features(["flower"], IMAGES, vision_model, cache)
     cache.write_bytes(cache.read_bytes()[:kept])
     with pytest.raises(ValueError, match=r"--cache .*features\.npz cannot be read .*: delete it"):
-        look_at_pictures(["flower"], IMAGES, vision_model, cache)
+        picture_features(["flower"], IMAGES, vision_model, cache)
 
 
 def test_another_picture_of_the_same_name_is_looked_at(tmp_path: Path) -> None:
@@ -49,31 +49,31 @@ def test_another_picture_of_the_same_name_is_looked_at(tmp_path: Path) -> None:
     with tarfile.open(ROOT / "demo" / "archive" / "images-00000.tar") as shard:
         shard.extractall(tmp_path, filter="data")
     cache = tmp_path / "features.npz"
-    first = look_at_pictures(["flower"], str(tmp_path), vision_model, cache)["flower"]
+    first = picture_features(["flower"], str(tmp_path), vision_model, cache)["flower"]
     shutil.copy(tmp_path / "grace-hopper.jpg", tmp_path / "flower.jpg")
-    assert look_at_pictures(["flower"], str(tmp_path), vision_model, cache)["flower"].labels.tolist() != first.labels.tolist()
+    assert picture_features(["flower"], str(tmp_path), vision_model, cache)["flower"].labels.tolist() != first.labels.tolist()
 
 
 def test_what_is_lost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     vision_model = load_vision_model(ModelOptions(threads=1))
-    look_at_pictures(NAMES, IMAGES, vision_model, None)
+    picture_features(NAMES, IMAGES, vision_model, None)
     assert "2 of 4 pictures are missing or cannot be read, such as 'not-a-picture.jpg'" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"--images .* has none of the 1 pictures that the tweets name, such as 'nowhere\.jpg'"):
-        look_at_pictures(["nowhere"], IMAGES, vision_model, None)
+        picture_features(["nowhere"], IMAGES, vision_model, None)
     (tmp_path / "a.tar.gz").write_bytes(b"\x1f\x8b no tar")
     with pytest.raises(ValueError, match="has none"):
-        look_at_pictures(["flower"], str(tmp_path / "a.tar.gz"), vision_model, None)
+        picture_features(["flower"], str(tmp_path / "a.tar.gz"), vision_model, None)
     assert "a.tar.gz: " in capsys.readouterr().err
     with pytest.raises(ValueError, match="there is no folder"):
-        look_at_pictures(["flower"], IMAGES, vision_model, tmp_path / "nowhere" / "features.npz")
+        picture_features(["flower"], IMAGES, vision_model, tmp_path / "nowhere" / "features.npz")
 
 
 def test_a_cache_of_other_networks_is_left_alone(tmp_path: Path) -> None:
     cache = tmp_path / "features.npz"
-    look_at_pictures(["flower"], IMAGES, load_vision_model(ModelOptions(threads=1)), cache)
+    picture_features(["flower"], IMAGES, load_vision_model(ModelOptions(threads=1)), cache)
     before = cache.read_bytes()
     with pytest.raises(ValueError, match="is what other networks saw"):
-        look_at_pictures(["flower"], IMAGES, load_vision_model(ModelOptions(detector=None, threads=1)), cache)
+        picture_features(["flower"], IMAGES, load_vision_model(ModelOptions(detector=None, threads=1)), cache)
     assert cache.read_bytes() == before
 
 
@@ -86,6 +86,6 @@ def test_the_first_of_a_key_counts_and_only_its_own_extension(tmp_path: Path) ->
             shard.add(tmp_path / picture, "1.jpg")
             shard.add(tmp_path / "rotated.jpg", "sub/1.jpg")
             shard.add(tmp_path / "chart.png", "1.png")
-    seen = look_at_pictures(["1"], str(tmp_path / "*.tar"), vision_model, None)["1"]
-    hopper = look_at_pictures(["grace-hopper"], IMAGES, vision_model, None)["grace-hopper"]
+    seen = picture_features(["1"], str(tmp_path / "*.tar"), vision_model, None)["1"]
+    hopper = picture_features(["grace-hopper"], IMAGES, vision_model, None)["grace-hopper"]
     np.testing.assert_array_equal(seen.boxes, hopper.boxes)
