@@ -127,10 +127,10 @@ class Decoder:
 
     def _decoded(self, data: bytes | ImageError) -> PreprocessedImage | ImageError:
         if isinstance(data, ImageError):
-            return ImageError(data.status, data.reason)
+            return data
         try:
             return self._preprocess(data, self._limits)
         except ImageError as error:
-            return ImageError(error.status, error.reason)
+            return ImageError(error.status, error.reason)  # the raised one holds the bytes, by its traceback and cause
         except Exception:  # whatever hostile bytes bring a decoder to must cost one picture only
             return ImageError("corrupt", "decoder_failed")

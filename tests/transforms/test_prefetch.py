@@ -72,3 +72,19 @@ def test_time_in_line_is_not_time_in_the_decoder(shard: Path) -> None:
 
     found = list(Decoder(slowly, Limits(decode_timeout_s=0.5)).prefetch(members(shard, list(range(50))), 50))  # type: ignore[arg-type]
     assert [outcome for _, outcome in found] == list(range(50))
+
+
+def test_a_bad_picture_leaves_nothing_but_its_reason(shard: Path) -> None:
+    """A result may be cached; a traceback or a cause would keep the bytes of the picture in memory."""
+
+    def fails(data: bytes, limits: Limits) -> int:
+        try:
+            raise OSError("broken")
+        except OSError as error:
+            raise ImageError("corrupt", "undecodable") from error
+
+    [(_, outcome)] = Decoder(fails, Limits()).prefetch(members(shard, [1]), 1)  # type: ignore[arg-type]
+    assert isinstance(outcome, ImageError)
+    assert (outcome.status, outcome.reason) == ("corrupt", "undecodable")
+    assert outcome.__traceback__ is None
+    assert outcome.__cause__ is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import islice
 from typing import IO, Any
 
@@ -30,8 +31,7 @@ class ParquetWriter:
         """See `Writer.write`."""
         of_file = SCHEMAS[folder]
         if facts:
-            about = {name: getattr(facts, name) for name in ("source", "first_line", "lines", "blanks")}
-            of_file = of_file.with_metadata(of_file.metadata | {f"postner.{name}": str(value) for name, value in about.items()})
+            of_file = of_file.with_metadata(of_file.metadata | {f"postner.{name}": str(value) for name, value in asdict(facts).items()})
         remaining = iter(rows)
         with whole_file(path) as file, pq.ParquetWriter(file, of_file, compression="zstd") as writer:
             while some := list(islice(remaining, ROW_GROUP_ROWS)):
