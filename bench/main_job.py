@@ -65,7 +65,6 @@ def located(posts: Path, images: str) -> list[Slice]:
 def limit(posts: Path, images: str, options: ModelOptions) -> float:
     """Seconds in the two models alone, on ready batches of the same make-up as the command's."""
     from archive.images import fetch
-    from models.tagging.annotate import Seen
 
     vision_model, annotator = load_vision_model(options), load_annotator(options)
     looking: list[tuple[Slice, list[str], list[PreprocessedImage]]] = []
@@ -82,9 +81,7 @@ def limit(posts: Path, images: str, options: ModelOptions) -> float:
         batches = [preprocessed[i : i + options.batch_size] for i in range(0, len(preprocessed), options.batch_size)]
         seen.append((piece, dict(zip(found_keys, [s for batch in batches for s in vision_model.extract(batch)], strict=True))))
     spent = time.perf_counter() - start
-    posts_of = [
-        [(post.text, [Seen(k, features[k]) for k in post.images if k in features]) for post in piece.posts] for piece, features in seen
-    ]
+    posts_of = [[(post.text, {k: features[k] for k in post.images if k in features}) for post in piece.posts] for piece, features in seen]
     prepared_texts = [batch for of_slice in posts_of for batch in annotator.batches(of_slice)]
     here = options.here()
     passes = InferencePool(torch.device(here.device), here.threads)
@@ -96,19 +93,18 @@ def limit(posts: Path, images: str, options: ModelOptions) -> float:
 def by_hand(posts: Path, images: str, options: ModelOptions) -> float:
     """Seconds of a loop over posts, as one writes it first."""
     from archive.images import fetch
-    from models.tagging.annotate import Seen
 
     vision_model, annotator = load_vision_model(options), load_annotator(options)
     pieces = located(posts, images)
     start = time.perf_counter()
     for piece in pieces:
         for post in piece.posts:
-            seen = []
+            pictures = {}
             for key in post.images:
                 for _, data in fetch([piece.members[key]], 2**25):
                     assert isinstance(data, bytes)
-                    seen.append(Seen(key, vision_model.extract([vision_model.preprocess(data, Limits())])[0]))
-            annotator.annotate([(post.text, seen)])
+                    pictures[key] = vision_model.extract([vision_model.preprocess(data, Limits())])[0]
+            annotator.annotate([(post.text, pictures)])
     return time.perf_counter() - start
 
 

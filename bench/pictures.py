@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
 
 def _log_probabilities(annotator: Annotator, posts: Sequence[LabelledPost]) -> Tensor:
     """Of O and each type for each word of all posts: (W, CLASSES)."""
-    texts = [(text_of(post)[0], ()) for post in posts]
+    texts = [(text_of(post)[0], {}) for post in posts]
     said = [of_post for i in range(0, len(texts), AT_A_TIME) for of_post in annotator.marginals(texts[i : i + AT_A_TIME])]
     tags = torch.from_numpy(np.concatenate(said))
     return torch.cat([tags[:, :1], tags[:, 1::2] + tags[:, 2::2]], dim=1).clamp_min(1e-6).log()

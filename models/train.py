@@ -33,7 +33,7 @@ from models.pretrained import PRETRAINED
 from models.tagging.augmentation import AugmentationTable, build_table, load_table, read_vectors
 from models.tagging.bundle import BundleSettings, load_bundle, save_bundle
 from models.tagging.encoding import Encoder
-from models.tagging.granularities import Source, kind_named
+from models.tagging.granularities import Source, granularity_class
 from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.labels import TYPES
 from models.tagging.tagger import Tagger, TaggerConfig
@@ -178,7 +178,7 @@ def _config(
 
 def _granularities(kinds: Sequence[str], vision_model: VisionModel) -> tuple[dict[str, Any], ...]:
     """Those of the kinds that the vision_model provides for, as `TaggerConfig.granularities`."""
-    made = ((kind, kind_named(kind).trained_with(vision_model.grid_width or 0, vision_model.names)) for kind in kinds)
+    made = ((kind, granularity_class(kind).for_training(vision_model.grid_width or 0, vision_model.names)) for kind in kinds)
     return tuple(one.entry(kind) for kind, one in made if one)
 
 

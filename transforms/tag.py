@@ -9,7 +9,7 @@ from typing import Any
 
 from archive.images.image_error import ImageError
 from archive.posts.records import Post, Reject, Slice
-from models.tagging.annotate import Annotator, Entity, Seen
+from models.tagging.annotate import Annotator, Entity
 from models.vision.images.features import ImageFeatures
 from transforms.bisect import bisect_on_failure
 from transforms.counters import timed
@@ -47,7 +47,7 @@ class SliceTagger:
 
     def tag(self, detected: DetectedSlice) -> AnnotatedSlice:
         """Tag the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
-        inputs = [(post.text, self._seen(post, detected.pictures)) for post in detected.slice.posts]
+        inputs = [(post.text, _features(post, detected.pictures)) for post in detected.slice.posts]
         with timed("tag"):
             tagged = bisect_on_failure(self._annotator.annotate, inputs)
         rows, rejects = [], list(detected.slice.rejects)
@@ -58,10 +58,6 @@ class SliceTagger:
             rows.append(self._row(post, entities, detected.pictures))
             rejects += _image_rejects(post, detected)
         return AnnotatedSlice(detected.slice, rows, rejects)
-
-    def _seen(self, post: Post, pictures: dict[str, ImageFeatures | ImageError]) -> list[Seen]:
-        keys = dict.fromkeys(post.images)
-        return [Seen(key, features) for key in keys if isinstance(features := pictures[key], ImageFeatures)]
 
     def _row(self, post: Post, entities: list[Entity], pictures: dict[str, ImageFeatures | ImageError]) -> dict[str, Any]:
         return {
@@ -81,6 +77,10 @@ class SliceTagger:
         found = zip(picture.labels.tolist(), picture.scores.tolist(), picture.boxes.tolist(), strict=True)
         objects = [{"label": self._object_names[label], "score": score, "box": box} for label, score, box in found]
         return {"key": key, "status": "ok", "width": picture.width, "height": picture.height, "objects": objects}
+
+
+def _features(post: Post, pictures: dict[str, ImageFeatures | ImageError]) -> dict[str, ImageFeatures]:
+    return {key: picture for key in post.images if isinstance(picture := pictures[key], ImageFeatures)}
 
 
 def _image_rejects(post: Post, detected: DetectedSlice) -> Iterator[Reject]:

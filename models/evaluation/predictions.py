@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.dataset
 
 from models.datasets.conll import LabelledPost, covering, text_of
-from models.tagging.annotate import Annotator, Seen
+from models.tagging.annotate import Annotator
 from models.tagging.labels import Span
 from models.vision.images.features import ImageFeatures
 
@@ -31,7 +31,7 @@ def annotate(posts: Sequence[LabelledPost], annotator: Annotator, features: dict
     found: list[list[Found]] = []
     for start in range(0, len(posts), AT_A_TIME):
         some = posts[start : start + AT_A_TIME]
-        inputs = [(text_of(post)[0], [Seen(post.image, features[post.image])] if post.image in features else []) for post in some]
+        inputs = [(text_of(post)[0], {post.image: features[post.image]} if post.image in features else {}) for post in some]
         for post, entities in zip(some, annotator.annotate(inputs), strict=True):
             found.append(over_tokens(post, [(e.start, e.end, e.type, e.score) for e in entities], annotator.bundle.tagger.config.types))
     return found

@@ -113,7 +113,7 @@ class Training:
         torch.manual_seed(chance.getrandbits(63))
         batch = collate(chosen, self._encoder, training_config.picture_dropout, chance)
         if training_config.word_dropout:
-            batch = drop_words(batch, training_config.word_dropout, self._encoder.unknown_piece, self._encoder.special_pieces)
+            batch = drop_words(batch, training_config.word_dropout, self._encoder.mask_token_id, self._encoder.special_token_ids)
         batch = batch.to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16):
             loss = loss_of(self._tagger, batch)

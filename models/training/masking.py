@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 MASKED, BECOMES_MASK, BECOMES_RANDOM = 0.15, 0.8, 0.1
 
 
-def mask_pieces(subwords: Tensor, special: Tensor, mask_id: int, vocabulary: int) -> tuple[Tensor, Tensor]:
+def mask_subwords(subwords: Tensor, special: Tensor, mask_id: int, vocabulary: int) -> tuple[Tensor, Tensor]:
     """What the encoder reads, and which subwords it is judged on: of those 80 % are hidden, 10 % are others, 10 % stay.
 
     Args:
@@ -43,7 +43,7 @@ def masked_losses(model: PreTrainedModel, texts: Sequence[np.ndarray], tokenizer
     subwords = nn.utils.rnn.pad_sequence([torch.from_numpy(text).long() for text in texts], True, tokenizer.pad_token_id)
     is_text = torch.arange(subwords.shape[1]) < lengths[:, None]  # shape: (B, L)
     special = torch.isin(subwords, torch.tensor(tokenizer.all_special_ids))
-    inputs, judged = mask_pieces(subwords, special, tokenizer.mask_token_id, len(tokenizer))
+    inputs, judged = mask_subwords(subwords, special, tokenizer.mask_token_id, len(tokenizer))
     inputs, judged, is_text, subwords = (tensor.to(model.device) for tensor in (inputs, judged, is_text, subwords))
     # Scores over the vocabulary are a quarter of a small encoder's work, so they are made for judged subwords alone.
     only_judged = model.get_output_embeddings().register_forward_pre_hook(lambda _, hidden: (hidden[0][judged],))

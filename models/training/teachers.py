@@ -50,5 +50,5 @@ def _marginals_of(texts: Sequence[str], folder: Path, types: tuple[str, ...], de
     annotator = Annotator(bundle, (), None, device, threads=threads, dtype=torch.bfloat16)
     marginals = []
     for start in tqdm(range(0, len(texts), AT_A_TIME), desc=f"teacher {bundle.settings.name}", disable=None):
-        marginals += annotator.marginals([(text, ()) for text in texts[start : start + AT_A_TIME]])
+        marginals += annotator.marginals([(text, {}) for text in texts[start : start + AT_A_TIME]])
     return np.concatenate(marginals)
