@@ -21,10 +21,10 @@ from torch.nn import functional
 
 from models.datasets.conll import LabelledPost, read_conll, text_of
 from models.datasets.pictures import picture_features
-from models.evaluation.predictions import AT_A_TIME
+from models.evaluation.predictions import BATCH_SIZE
 from models.inference.devices import usable_cores
 from models.loading import ModelOptions, load_annotator, load_vision_model
-from models.tagging.annotate import Annotator
+from models.tagging.annotate import Annotator, TextAndPictures
 from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.labels import TYPES
 from models.tagging.words import split_words
@@ -65,8 +65,8 @@ def main(argv: list[str]) -> int:
 
 def _log_probabilities(annotator: Annotator, posts: Sequence[LabelledPost]) -> Tensor:
     """Of O and each type for each word of all posts: (W, CLASSES)."""
-    texts = [(text_of(post)[0], {}) for post in posts]
-    said = [of_post for i in range(0, len(texts), AT_A_TIME) for of_post in annotator.marginals(texts[i : i + AT_A_TIME])]
+    texts: list[TextAndPictures] = [(text_of(post)[0], {}) for post in posts]
+    said = [of_post for i in range(0, len(texts), BATCH_SIZE) for of_post in annotator.marginals(texts[i : i + BATCH_SIZE])]
     tags = torch.from_numpy(np.concatenate(said))
     return torch.cat([tags[:, :1], tags[:, 1::2] + tags[:, 2::2]], dim=1).clamp_min(1e-6).log()
 

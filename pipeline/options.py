@@ -12,6 +12,7 @@ from archive.images.decode import Limits
 from models.inference.devices import DEVICES, usable_cores
 from models.loading import ModelOptions
 from models.pretrained import SHIPPED
+from models.vision.detectors import detector_or_none
 from pipeline.beam_options import is_local, parse_beam_options
 from pipeline.definitions import UsageError as UsageError
 from pipeline.definitions import option, options_of, parser_of, table_of
@@ -144,8 +145,7 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOpt
     """
     given, rest = parser_of(OPTIONS, HELP, EPILOG).parse_known_args(argv)
     values = vars(given)
-    if values["detector"].lower() == "none":
-        values["detector"] = None
+    values["detector"] = detector_or_none(values["detector"])
     for one in OPTIONS:
         one.check(values[one.name])
     if values["overwrite"] and values["resume"]:

@@ -173,7 +173,7 @@ def test_another_command_does_not_go_on(material: Path, capsys: pytest.CaptureFi
         ("--lr=nan", "--lr nan: give 0 or more"),
         ("--lr=inf", "--lr inf: give 0 or more"),
         ("--lr=1e30", "the loss is no finite number in epoch"),
-        ("--detector=none", "--detector none leaves nothing to look at pictures with"),
+        ("--detector=none", "--detector none leaves no network to read pictures"),
         ("--max_objects=0", "--max_objects 0: give 1 or more"),
         ("--word_dropout=2", "--word_dropout 2.0: give 0 to 1"),
         ("--device=tpu", "--device 'tpu' is none of"),
