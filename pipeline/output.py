@@ -9,7 +9,7 @@ from archive.stores import resolve
 from pipeline.manifest import FILE, RunManifest, load
 from pipeline.options import RunOptions, UsageError
 from transforms.writers import WRITER
-from transforms.writers.whole_file import PARTIAL, whole_file
+from archive.whole_file import PARTIAL, whole_file
 from transforms.writers.writer import Folder
 
 FOLDERS: tuple[Folder, ...] = ("annotations", "rejects")
