@@ -19,6 +19,9 @@ from archive.images.index.segment import Segment, Shard, open_segment
 THREADS = 16
 """Shards that are looked at together: on a store each costs a request or two."""
 
+OPEN_TOGETHER = 200
+"""New shards whose files are open together."""
+
 State = Literal["kept", "touched", "grown", "new", "changed"]
 """What was done with a shard: nothing; nothing but a new date; read on; read; read anew, since its content is another one."""
 
@@ -54,28 +57,47 @@ def update(
     address = f"{folder}/all-{hashed(owner)}.index"
     merged = load(address)
     known = {shard.address: number for number, shard in enumerate(merged.shards)} if merged else {}
-    done = 0
+    states: dict[str, State] = {}
+    places: list[Place] = []
     lock = threading.Lock()
-    with TemporaryDirectory(prefix="postner-index-") as scratch:
+    done = 0
+    with TemporaryDirectory(prefix="postner-index-") as name, ThreadPoolExecutor(THREADS) as pool:
+        scratch = Path(name)
 
         def place(shard: str) -> tuple[State, Place]:
             nonlocal done
-            found = _place(shard, folder, (merged, known[shard]) if merged and shard in known else None, Path(scratch))
+            found = _place(shard, folder, (merged, known[shard]) if merged and shard in known else None, scratch)
             with lock:
                 done += 1
                 progress(done, len(shards))
             return found
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            found = dict(zip(shards, pool.map(place, shards), strict=True))
-        states = {shard: state for shard, (state, _) in found.items()}
-        places = [place for _, place in found.values()]
+        for start in range(0, len(shards), OPEN_TOGETHER):
+            some = shards[start : start + OPEN_TOGETHER]
+            found = list(pool.map(place, some))
+            states |= {shard: state for shard, (state, _) in zip(some, found, strict=True)}
+            places += _joined([place for _, place in found], merged, scratch / f"part-{start}")
         if merged and list(known) == shards and all(segment is merged for segment, _ in places):
             return UpdatedIndex(IndexFile(address, merged.check), states)
-        path = Path(scratch) / "all"
-        with path.open("wb") as file:
-            merge([(segment.shards[number], [(segment, number)]) for segment, number in places], file)
+        path = scratch / "all"
+        _write(places, path)
         return UpdatedIndex(publish(path, address), states)
+
+
+def _joined(places: list[Place], merged: Segment | None, path: Path) -> list[Place]:
+    """Join the new segments into one file: each open one costs a file descriptor, of which a process has about 1,000."""
+    new = [place for place in places if place[0] is not merged]
+    if len(new) < 2:
+        return places
+    joined = _write(new, path)
+    numbers = iter(range(len(new)))
+    return [place if place[0] is merged else (joined, next(numbers)) for place in places]
+
+
+def _write(places: Sequence[Place], path: Path) -> Segment:
+    with path.open("wb") as file:
+        merge([(segment.shards[number], [(segment, number)]) for segment, number in places], file)
+    return open_segment(str(path), is_sealed=False)
 
 
 def index_one(shard: str, folder: str) -> State:
