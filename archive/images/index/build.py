@@ -68,7 +68,7 @@ class _Reading:
 
     def _begin(self) -> None:
         self._digests = bytearray()
-        self._owners = array("I")
+        self._rows = array("B")
         self._offsets, self._sizes, self._name_ends = array("q"), array("q"), array("q")
         self._packings = bytearray()
         self._names = bytearray()
@@ -96,9 +96,9 @@ class _Reading:
             self._problem(ShardProblem(self.shard, "unusable_name", name[:LONGEST_NAME]))
             return
         member = len(self._offsets)
-        for term in terms_of(name):
-            self._digests += digest(term)
-            self._owners.append(member)
+        terms = terms_of(name)
+        self._digests += b"".join([digest(term) for term in terms])
+        self._rows.append(len(terms))
         if isinstance(place, Link):
             self.links += 1
             offset, size, packing = 0, 0, LINK
@@ -120,7 +120,8 @@ class _Reading:
         columns = {"offset": self._offsets, "size": self._sizes, "name_end": self._name_ends, "packing": self._packings}
         for name, column in columns.items():
             members[name] = np.frombuffer(column, MEMBERS[name])
-        hashes, owners = np.frombuffer(self._digests, HASHES), np.frombuffer(self._owners, OWNERS)
+        hashes = np.frombuffer(self._digests, HASHES)
+        owners = np.repeat(np.arange(len(members), dtype=OWNERS), np.frombuffer(self._rows, np.uint8))
         order = np.argsort(hashes, kind="stable")
         facts = Shard(self.shard, 0, "", None, "", len(members), len(hashes), len(self._names), len(self._problems))
         return Segment((facts,), hashes[order], owners[order], members, self._names, self._problems)

@@ -81,11 +81,13 @@ class Index:
 
     def _ranges(self, wanted: set[str]) -> dict[str, tuple[int, int]]:
         """Return the rows of the terms that have any."""
-        listed = sorted((int.from_bytes(digest(term), "little"), term) for term in wanted)
-        hashes = np.array([value for value, _ in listed], HASHES)
-        first = np.searchsorted(self._segment.hashes, hashes, "left").tolist()
-        last = np.searchsorted(self._segment.hashes, hashes, "right").tolist()
-        return {term: (start, end) for (_, term), start, end in zip(listed, first, last, strict=True) if start < end}
+        terms = list(wanted)
+        hashes = np.frombuffer(b"".join([digest(term) for term in terms]), HASHES)
+        order = np.argsort(hashes)  # neighbours in the needles are neighbours in the file
+        first = np.searchsorted(self._segment.hashes, hashes[order], "left")
+        last = np.searchsorted(self._segment.hashes, hashes[order], "right")
+        found = np.flatnonzero(first < last)
+        return {terms[order[k]]: (int(first[k]), int(last[k])) for k in found}
 
     def _best(self, patterns: Sequence[Pattern], ranges: dict[str, tuple[int, int]]) -> list[int] | None:
         """Return the members that fit best, in the order of shards; `[]` for none, None for too many to compare."""
@@ -114,12 +116,12 @@ class Index:
     def _owners(self, pair: Sequence[str], ranges: dict[str, tuple[int, int]], shards: frozenset[int] | None) -> list[int] | None:
         """Return the members of terms, in order; None for more than `MOST_CANDIDATES`."""
         found: set[int] = set()
-        for term in pair:
-            start, end = ranges.get(term, (0, 0))
+        for term in set(pair) & ranges.keys():
+            start, end = ranges[term]
             if shards is None and end - start > MOST_CANDIDATES:
                 return None
             owners = self._segment.owners[start:end]
-            if shards is not None and len(owners):
+            if shards is not None:
                 numbers = np.searchsorted(self._segment.first_members, owners, "right") - 1
                 owners = owners[np.isin(numbers, list(shards))]
             if len(owners) > MOST_CANDIDATES:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import takewhile
 
 from archive.images.index.names import folded, normalised, parts_of, picture_stem, stem, terms
@@ -21,35 +19,33 @@ SAME_BASE = 2
 _ARCHIVE = re.compile(r".+\.(tar|zip)$", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
 class Pattern:
     """One way to read a key.
 
-    Attributes:
-        path: what is compared with the names of members.
+    Args:
+        path: what is compared with the names of members; it has a part.
         shards: numbers of the shards that it is looked for in; None for all.
         whole: whether only a member of exactly this name fits.
         least: parts of the path that must agree.
+
+    Attributes:
+        terms: of members that may fit: pairs with and without the extension, for the whole path and its ends, longest first.
     """
 
-    path: str
-    shards: frozenset[int] | None = None
-    whole: bool = False
-    least: int = 1
+    __slots__ = ("_exact", "_folded", "least", "path", "shards", "terms", "whole")
 
-    @cached_property
-    def _exact(self) -> list[str]:
-        return parts_of(normalised(self.path))
-
-    @cached_property
-    def _folded(self) -> list[str]:
-        return parts_of(folded(self.path))
-
-    @cached_property
-    def terms(self) -> list[list[str]]:
-        """The terms of members that may fit: for each length of an end, longest first, those with and without an extension."""
+    def __init__(self, path: str, shards: frozenset[int] | None = None, whole: bool = False, least: int = 1) -> None:
+        self.path = path
+        self.shards = shards
+        self.whole = whole
+        self.least = least
+        self._exact = parts_of(normalised(path))
+        self._folded = parts_of(folded(path))
         *folders, base = self._folded
-        return [list(dict.fromkeys(pair)) for pair in zip(terms([*folders, base]), terms([*folders, stem(base)]), strict=True)]
+        without = stem(base)
+        self.terms = [(term, term) for term in terms(self._folded)]
+        if without != base:
+            self.terms = list(zip(terms(self._folded), terms([*folders, without]), strict=True))
 
     def fit(self, name: str, is_exact: bool) -> Fit | None:
         """Return how well the name of a member fits; None if it does not.

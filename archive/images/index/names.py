@@ -64,7 +64,9 @@ def terms_of(name: str) -> list[str]:
 
 def terms(parts: list[str]) -> list[str]:
     """Return the terms of a folded path in parts: the whole one, marked by a slash, then its ends, longest first."""
-    ends = ["/".join(parts[-depth:]) for depth in range(min(DEPTH, len(parts)), 0, -1)]
+    ends = parts[-1:]
+    for depth in range(2, min(DEPTH, len(parts)) + 1):
+        ends.insert(0, f"{parts[-depth]}/{ends[0]}")
     return ["/" + (ends[0] if len(parts) <= DEPTH else "/".join(parts)), *ends]
 
 

@@ -14,6 +14,7 @@ import json
 import mmap
 import struct
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
@@ -91,6 +92,7 @@ class Segment:
 
     def __post_init__(self) -> None:
         self.first_members = np.array([0, *accumulate(shard.members for shard in self.shards)], np.int64)
+        self._firsts = self.first_members.tolist()
         self.first_problems = [0, *accumulate(shard.problem_bytes for shard in self.shards)]
 
     def release(self) -> None:
@@ -115,7 +117,7 @@ class Segment:
 
     def shard_of(self, member: int) -> int:
         """Return the number of the shard that holds a member."""
-        return int(np.searchsorted(self.first_members, member, side="right")) - 1
+        return bisect_right(self._firsts, member) - 1
 
     def member(self, number: int) -> Member:
         """Return where the bytes of a member are."""

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from archive.images.index.names import LONGEST_NAME
 
+_PLAIN = re.compile(r"[\w -]+(\.[\w -]+)*")  # most keys are a base name alone, with nothing to take away
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SIZE_SUFFIX = re.compile(r"(?<=[^/]):[A-Za-z0-9]+$")  # `:large`, `:orig`
 _FORMAT = re.compile(r"(?:^|[&;])format=([A-Za-z0-9]{1,5})(?:&|$)")
@@ -20,6 +21,8 @@ def spellings(key: str) -> list[str]:
     """
     if not key or len(key) > LONGEST_NAME:
         return []
+    if _PLAIN.fullmatch(key):
+        return [key]
     address = _ADDRESS.match(key)
     paths = list(_of_address(key[address.end() :]) if address else _of_name(key))
     paths += [decoded for path in paths if (decoded := _decoded(path))]

@@ -39,7 +39,7 @@ class UpdatedIndex:
     states: dict[str, State]
 
 
-def update(
+def update_index(
     shards: Sequence[str], folder: str, owner: str, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> UpdatedIndex:
     """Index the shards that are new or were changed. What cannot be read becomes a problem of its shard, never an error.
