@@ -66,7 +66,7 @@ def wrong_with(row: dict[str, Any], model: str) -> str | None:
             return f"entity {entity['text']!r} has score {entity['score']}"
         end = entity["end"]
     for image in row["images"]:
-        if image["status"] not in ("ok", "missing", "corrupt", "too_large"):
+        if image["status"] not in ("ok", "missing", "ambiguous", "corrupt", "too_large"):
             return f"image {image['key']!r} has status {image['status']!r}"
         for found in image["objects"]:
             x1, y1, x2, y2 = found["box"]

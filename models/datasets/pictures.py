@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from archive.images import Member, ShardProblem, fetch, find_shards, index_shard
+from archive.images import Member, ShardProblem, fetch, find_shards, members_by_name
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from models.vision.images.features import ImageFeatures
@@ -30,8 +30,8 @@ MAX_PROBLEMS_PRINTED = 5
 def picture_features(names: Iterable[str], images: str, vision_model: VisionModel, cache: Path | None) -> dict[str, ImageFeatures]:
     """Return image features by name; the name `123` means the key `123.jpg`.
 
-    If a key occurs more than once, the first one in the order of shards and offsets is used. Missing and unreadable
-    pictures are left out, and their number is printed to standard error.
+    If a key occurs more than once, the first shard counts, and in it the last picture. Missing and unreadable pictures are
+    left out, and their number is printed to standard error.
 
     Args:
         names: values of `IMGID:`.
@@ -67,15 +67,10 @@ def picture_features(names: Iterable[str], images: str, vision_model: VisionMode
 
 
 def _members(wanted: set[str], images: str) -> tuple[dict[str, Member], list[ShardProblem]]:
-    members: dict[str, Member] = {}
-    problems = []
-    for shard in find_shards(images, "--images"):
-        for entry in index_shard(shard):
-            if isinstance(entry, ShardProblem):
-                problems.append(entry)
-            elif entry[0].endswith(".jpg") and (name := entry[0].removesuffix(".jpg")) in wanted:
-                members[name] = min(entry[1], members.get(name, entry[1]))
-    return members, problems
+    members, problems = members_by_name(find_shards([images], "--images").shards)
+    return {
+        name: member for key, member in members.items() if key.endswith(".jpg") and (name := key.removesuffix(".jpg")) in wanted
+    }, problems
 
 
 def _report(wanted: set[str], features: dict[str, ImageFeatures], problems: list[ShardProblem], images: str) -> None:
