@@ -35,7 +35,7 @@ class ResolvedInputs:
 def check(options: RunOptions, local: bool) -> ResolvedInputs:
     """Find the inputs and load the models; if the work runs on other machines, on the CPU here. Raises UsageError with one sentence."""
     try:
-        posts = find_posts(options.posts, "--posts")
+        posts = find_posts([options.posts], "--posts").files
         shards = find_shards([options.images], "--images").shards if options.images else []
         models = options.models if local else replace(options.models, device="cpu")
         vision_model, annotator = load_vision_model(models), load_annotator(models)

@@ -44,11 +44,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(options: RunOptions, beam_options: PipelineOptions, started: float, again: bool = False) -> int:
     """Run once and return the exit status; with `again`, print nothing if nothing is new."""
+    from archive.posts.entries import count_entries
     from pipeline import manifest, output, report
     from pipeline.audit import audit
     from pipeline.beam_options import is_local
     from pipeline.checks import check
-    from pipeline.inputs import count_lines
     from pipeline.work import Job, do
     from transforms.read_posts import SliceFilter
 
@@ -66,7 +66,7 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
             return EXIT_DONE
         output.complete(options.output)
         lines_of = {
-            name: count_lines(name, options.max_line_bytes) if file.lines is None else file.lines for name, file in run.posts.items()
+            name: count_entries(name, options.max_line_bytes) if file.lines is None else file.lines for name, file in run.posts.items()
         }
         counted = audit(options.output, lines_of)
         summary = report.summarise(options, inputs, counted, slice_filter.done, counters, started, startup_seconds)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 
 from fsspec.implementations.local import LocalFileSystem
 
-from archive.posts.lines import DamagedError, read_lines
-from archive.stores import open_file, resolve
+from archive.stores import resolve
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,3 @@ def fingerprint(address: str, hashed: bool, before: InputFile | None = None) -> 
         return InputFile(now.bytes, modified, before.sha256)
     with filesystem.open(path, "rb") as file:
         return InputFile(now.bytes, modified, hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def count_lines(address: str, max_line_bytes: int) -> int:
-    """Count the lines of a posts file; in a damaged file, those before the damage."""
-    counted = 0
-    with suppress(DamagedError), open_file(address) as file:
-        for _ in read_lines(file, address, max_line_bytes):
-            counted += 1
-    return counted

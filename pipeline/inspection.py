@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any
 
+from archive.posts.entries import count_entries
 from archive.stores import resolve
 from pipeline import manifest
 from pipeline.audit import audit, output_files
-from pipeline.inputs import count_lines, fingerprint
+from pipeline.inputs import fingerprint
 from pipeline.output import FOLDERS
 from transforms.writers import WRITER
 from transforms.writers.writer import Folder, UnreadableError
@@ -31,7 +32,7 @@ def inspect(output: str) -> list[str]:
             problems.append(f"{name} was changed since it was read")
             lines_of[name] = posts.lines or 0
         else:
-            lines_of[name] = count_lines(name, run.settings["max_line_bytes"])
+            lines_of[name] = count_entries(name, run.settings["max_line_bytes"])
     counted = audit(output, lines_of)
     problems += counted.problems
     for name in sorted(counted.files.keys() | summary.get("files", {}).keys()):

@@ -54,7 +54,7 @@ class ReadPosts(beam.PTransform):
 
 
 def _counted_slices(file: str, max_line_bytes: int, slice_filter: SliceFilter) -> Iterator[Slice]:
-    for slice_ in read_slices(file, max_line_bytes, slice_filter.selects):
+    for slice_ in read_slices(file, max_line_bytes, wanted=slice_filter.selects):
         count("lines", slice_.lines)
         count("blanks", slice_.blanks)
         count("posts", len(slice_.posts))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
 
 PAYLOAD_BYTES = 1024
 
@@ -26,9 +28,15 @@ class Record:
     payload: bytes
 
 
+class Skipped(NamedTuple):
+    """Hold the kind of a record that is no post by its preset's own rules: a short word such as `delete`, `repost`."""
+
+    kind: str
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Hold one readable line of the input.
+    """Hold one readable entry of the input.
 
     Attributes:
         id: the post's identifier; an integer in the input becomes its decimal string.
@@ -37,6 +45,9 @@ class Post:
         extra: all other fields of the line as one JSON object, or None if there are none.
         source: address of its file.
         line: its line number in that file, from 1.
+        alts: alternative text of each picture, in the order of `images`; () if there are none.
+        image_problems: what the field of pictures held that is no key.
+        has_entities: whether a plain text holds HTML entities, such as `&amp;`.
     """
 
     id: str
@@ -45,6 +56,9 @@ class Post:
     extra: str | None
     source: str
     line: int
+    alts: tuple[str | None, ...] = ()
+    image_problems: tuple[str, ...] = ()
+    has_entities: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +88,26 @@ class Reject:
         return cls(stage, reason, source, line, cut.decode("utf-8", "ignore" if ended_inside_a_character else "backslashreplace"))
 
 
+class Entry(NamedTuple):
+    """Hold one entry of a posts file, not yet parsed.
+
+    Attributes:
+        data: the bytes of one JSON value, of a line that may be blank, or the start of one that is `TooLong`; a row of a
+            table by column; or why the reader itself has no record.
+        source: address of its file; of a member of a tar or zip `ADDRESS/MEMBER`.
+        line: its number in that source, from 1: of the line in a file of lines, else of the record.
+        context: of a record in a document, the other fields of the objects around it, or None.
+    """
+
+    data: bytes | Mapping[str, Any] | Reject | Skipped
+    source: str
+    line: int
+    context: Mapping[str, msgspec.Raw] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Hold consecutive lines of one posts file: the unit of work and of output.
+    """Hold consecutive entries of one posts file: the unit of work and of output.
 
     The bounds of a slice depend on the file alone. So its name and rows do not depend on the number of workers or the
     batch size.
@@ -84,11 +115,13 @@ class Slice:
     Attributes:
         name: stem of its output files.
         source: address of the posts file.
-        first_line: number of its first line, from 1.
-        lines: how many lines it spans; posts + rejects + blanks.
+        first_line: number of its first entry in the file, from 1, members of a tar or zip included.
+        lines: how many entries it spans: posts + rejects + skipped + blanks.
         blanks: how many of them are empty.
-        posts: the readable lines, in file order.
-        rejects: the unreadable lines.
+        posts: the readable entries, in file order.
+        rejects: the unreadable entries.
+        skipped: how many entries are no posts by their preset's rules, by kind.
+        escaped: how many posts have plain texts that hold HTML entities.
     """
 
     name: str
@@ -98,3 +131,5 @@ class Slice:
     blanks: int
     posts: tuple[Post, ...]
     rejects: tuple[Reject, ...] = ()
+    skipped: dict[str, int] = field(default_factory=dict)
+    escaped: int = 0

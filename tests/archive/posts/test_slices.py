@@ -140,7 +140,7 @@ def test_a_post_comes_back_as_it_went_in(id: Any, text: str, images: list[str], 
     st.sampled_from(list(COMPRESS)),
 )
 def test_accounts_add_up_for_any_bytes(lines: list[bytes], extension: str) -> None:
-    raw = b"\n".join(lines)
+    raw = b"\n".join([b"{}", *lines])
     slices = slices_of(COMPRESS[extension](raw), extension, max_line_bytes=30)
     expected = len(raw.split(b"\n")) - (1 if raw.endswith(b"\n") or not raw else 0)
     assert sum(slice_.lines for slice_ in slices) == expected
@@ -243,8 +243,8 @@ def test_names_tell_the_file_and_the_line_and_are_safe(tmp_path: Path) -> None:
 def test_finding_posts(tmp_path: Path) -> None:
     for name in ("b.jsonl", "a.jsonl.gz", "other.txt"):
         (tmp_path / name).touch()
-    assert [Path(p).name for p in find_posts(str(tmp_path), "--posts")] == ["a.jsonl.gz", "b.jsonl"]
-    assert [Path(p).name for p in find_posts(str(tmp_path / "*.txt"), "--posts")] == ["other.txt"]
+    assert [Path(p).name for p in find_posts([str(tmp_path)], "--posts").files] == ["a.jsonl.gz", "b.jsonl"]
+    assert [Path(p).name for p in find_posts([str(tmp_path / "*.txt")], "--posts").files] == ["other.txt"]
     strange = tmp_path / "2026 [new]"
     strange.mkdir()
     (strange / "a[1].jsonl").touch()
