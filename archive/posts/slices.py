@@ -6,22 +6,25 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 
-from archive.posts.jsonl import read_record
+from archive.posts.fields.post import parse
+from archive.posts.fields.presets import PRESETS
 from archive.posts.lines import DamagedError, TooLong, read_lines
-from archive.posts.post import make_post
-from archive.posts.records import Post, Record, Reject, Slice
+from archive.posts.records import Entry, Post, Reject, Skipped, Slice
 from archive.stores import open_file
 
 FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**20
 """Slices double from 64 lines: the first rows are written within seconds, and large files give few output files."""
+
+_POSTNER = PRESETS["postner"].fields("postner")
 
 _BOM = b"\xef\xbb\xbf"
 
 
 def parse_post(line: bytes, source: str, number: int) -> Post | Reject:
     """Return the post of a line of JSON, or why there is none. Never raises."""
-    record = read_record(line, source, number)
-    return make_post(record) if isinstance(record, Record) else record
+    parsed = parse(Entry(line, source, number), _POSTNER)
+    assert not isinstance(parsed, Skipped)  # this preset skips nothing
+    return parsed
 
 
 def read_slices(source: str, max_line_bytes: int, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Slice]:
