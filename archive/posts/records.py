@@ -11,25 +11,24 @@ import msgspec
 PAYLOAD_BYTES = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Hold one entry of a posts file, as a format's reader returns it.
+class Entry(NamedTuple):
+    """Hold one entry of a posts file, not yet parsed.
 
     Attributes:
-        fields: its values by name; a reader may leave a value encoded, as `msgspec.Raw`.
-        source: address of its file.
-        line: its line number in that file, from 1.
-        payload: its bytes in the file, for a reject.
+        data: bytes of one JSON value; or the row of a table; or a reject, if the reader itself could not use the entry.
+        source: address of the file; of a packed member `ADDRESS/MEMBER`.
+        line: its number in that source, from 1: line of a file of lines, else ordinal of the record or row.
+        context: the other fields of the object around an element of a document, or None.
     """
 
-    fields: Mapping[str, Any]
+    data: bytes | Mapping[str, Any] | Reject
     source: str
     line: int
-    payload: bytes
+    context: Mapping[str, msgspec.Raw] | None = None
 
 
 class Skipped(NamedTuple):
-    """Hold the kind of a record that is no post by its preset's own rules: a short word such as `delete`, `repost`."""
+    """Hold the kind of a record that is no post by its preset's own rules, such as `delete` or `repost`."""
 
     kind: str
 
@@ -40,13 +39,13 @@ class Post:
 
     Attributes:
         id: the post's identifier; an integer in the input becomes its decimal string.
-        text: as posted, never changed.
+        text: as the model reads it, after markup.
         images: keys of its pictures, names inside the image shards, in the post's order.
         extra: all other fields of the line as one JSON object, or None if there are none.
         source: address of its file.
         line: its line number in that file, from 1.
         alts: alternative text of each picture, in the order of `images`; () if there are none.
-        image_problems: what the field of pictures held that is no key.
+        image_problems: what the images' field held that is no key; one reject of stage `image` each.
         has_entities: whether a plain text holds HTML entities, such as `&amp;`.
     """
 

@@ -9,30 +9,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from archive.posts.entries import read_entries
+from archive.posts.fields.post import parse
+from archive.posts.fields.presets import Fields
 from archive.posts.formats.too_long import TooLong
-from archive.posts.jsonl import read_record
 from archive.posts.packing import DamagedError
-from archive.posts.post import make_post
-from archive.posts.records import Entry, Post, Record, Reject, Skipped, Slice
+from archive.posts.records import Entry, Post, Reject, Skipped, Slice
 
 FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**20
 """Slices double from 64 lines: the first rows are written within seconds, and large files give few output files."""
 
 
-def parse_post(line: bytes, source: str, number: int) -> Post | Reject:
-    """Return the post of a line of JSON, or why there is none. Never raises."""
-    record = read_record(line, source, number)
-    return make_post(record) if isinstance(record, Record) else record
-
-
-def _parse(entry: Entry, fields: Any) -> Post | Reject | Skipped:
-    """Return the post of an entry with the fields `id`, `text` and `images`."""
-    if isinstance(entry.data, bytes):
-        return parse_post(entry.data, entry.source, entry.line)
-    return make_post(Record(entry.data, entry.source, entry.line, repr(entry.data).encode("utf-8", "replace")))  # type: ignore[arg-type]
-
-
-def read_slices(source: str, max_line_bytes: int, fields: Any = None, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Slice]:
+def read_slices(source: str, max_line_bytes: int, fields: Fields, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Slice]:
     """Yield the slices of one file, in order, in bounded memory.
 
     A damaged file yields its readable entries, and one reject of stage `shard`, which has no line number.
@@ -46,7 +33,7 @@ def read_slices(source: str, max_line_bytes: int, fields: Any = None, wanted: Ca
     Raises:
         OSError: the file cannot be read. This may be temporary, so it is not recorded as damage.
     """
-    each = [fields.each] if fields and fields.each else []
+    each = fields.each.split(",") if fields.each else []
     building = _Building(source, 1)
     broken: Reject | None = None
     try:
@@ -88,7 +75,7 @@ class _Building:
     def following(self) -> _Building:
         return _Building(self.source, self.first_line + len(self.entries), min(2 * self.target_lines, LARGEST_SLICE_LINES))
 
-    def slice(self, fields: Any, broken: Reject | None = None) -> Slice:
+    def slice(self, fields: Fields, broken: Reject | None = None) -> Slice:
         posts: list[Post] = []
         rejects: list[Reject] = []
         skipped: Counter[str] = Counter()
@@ -104,9 +91,10 @@ class _Building:
             elif isinstance(data, TooLong):
                 parsed = Reject.cut("post", "too_long", entry.source, entry.line, bytes(data))
             else:
-                parsed = _parse(entry, fields)
+                parsed = parse(entry, fields)
             if isinstance(parsed, Post):
                 posts.append(parsed)
+                rejects += (Reject.cut("image", "wrong_type", entry.source, entry.line, problem) for problem in parsed.image_problems)
             elif isinstance(parsed, Reject):
                 rejects.append(parsed)
             else:

@@ -1,0 +1,146 @@
+"""Parse field paths; `paths.py` says what they mean."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_TOKEN = re.compile(r"""(?P<sign>\[\]|[\[\]=,+.^])|'(?P<word>[^']*)'|"(?P<quoted>[^"]*)"|(?P<name>(?:[^\\\[\]=,+."']|\\.)+)""")
+_ESCAPE = re.compile(r"\\(.)")
+
+
+class Step(NamedTuple):
+    """Hold one step of a path.
+
+    Attributes:
+        name: the field.
+        every: go on with every element of its list.
+        key: go on with the elements whose field of this name is wanted, or None.
+        wanted: the path of the wanted values, or a word; None without a filter.
+    """
+
+    name: str
+    every: bool = False
+    key: str | None = None
+    wanted: Chain | str | None = None
+
+
+class Chain(NamedTuple):
+    """Hold the steps from the record, or from the object around it (`outer`), to a value."""
+
+    outer: bool
+    steps: tuple[Step, ...]
+
+
+class Prefixed(NamedTuple):
+    """Hold two paths whose values are written one behind the other, with a sign between."""
+
+    first: Chain
+    sign: str
+    rest: Chain
+
+
+Term = Chain | Prefixed
+Expression = tuple[tuple[Term, ...], ...]
+"""Alternatives (`,`) of terms to join (`+`)."""
+
+
+@lru_cache(maxsize=1024)
+def parse_path(path: str) -> Expression:
+    """Return the parsed path.
+
+    Raises:
+        ValueError: it is no path; the message quotes it and says why.
+    """
+    parser = _Parser(path)
+    parsed = parser.expression()
+    if parser.tokens:
+        raise parser.error(f"{parser.tokens[0][1]!r} is not expected there")
+    return parsed
+
+
+def plain_name(term: Term) -> str | None:
+    """Return the name of a path that is one top-level field, else None."""
+    if isinstance(term, Chain) and not term.outer and len(term.steps) == 1 and term.steps[0].key is None and not term.steps[0].every:
+        return term.steps[0].name
+    return None
+
+
+def spelled(term: Term) -> str:
+    """Return a path as one writes it, without the filters."""
+    if isinstance(term, Prefixed):
+        return f"{spelled(term.first)}'{term.sign}'{spelled(term.rest)}"
+    return "^" * term.outer + ".".join(step.name + "[]" * step.every for step in term.steps)
+
+
+class _Parser:
+    """Read the tokens of a path from left to right."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.tokens: list[tuple[str, str]] = []
+        at = 0
+        while at < len(path):
+            found = _TOKEN.match(path, at)
+            if not found or not found.lastgroup:
+                raise self.error(f"{path[at]!r} is not expected there")
+            self.tokens.append((found.lastgroup, found[found.lastgroup]))
+            at = found.end()
+
+    def error(self, why: str) -> ValueError:
+        return ValueError(f"{self.path!r} is not a field path: {why}")
+
+    def taken(self, sign: str) -> bool:
+        if self.tokens and self.tokens[0] == ("sign", sign):
+            self.tokens.pop(0)
+            return True
+        return False
+
+    def expression(self) -> Expression:
+        alternatives = [self.sum()]
+        while self.taken(","):
+            alternatives.append(self.sum())
+        return tuple(alternatives)
+
+    def sum(self) -> tuple[Term, ...]:
+        terms = [self.term()]
+        while self.taken("+"):
+            terms.append(self.term())
+        return tuple(terms)
+
+    def term(self) -> Term:
+        first = self.chain()
+        if self.tokens and self.tokens[0][0] == "word":
+            return Prefixed(first, self.tokens.pop(0)[1], self.chain())
+        return first
+
+    def chain(self) -> Chain:
+        outer = self.taken("^")
+        steps = [self.step()]
+        while self.taken("."):
+            steps.append(self.step())
+        return Chain(outer, tuple(steps))
+
+    def step(self) -> Step:
+        name = self.name()
+        if self.taken("[]"):
+            return Step(name, every=True)
+        if not self.taken("["):
+            return Step(name)
+        key = self.name()
+        if not self.taken("="):
+            raise self.error(f"`=` is missing after [{key}")
+        wanted = self.tokens.pop(0)[1] if self.tokens and self.tokens[0][0] == "word" else self.chain()
+        if not self.taken("]"):
+            raise self.error("`]` is missing")
+        return Step(name, key=key, wanted=wanted)
+
+    def name(self) -> str:
+        kind, text = self.tokens.pop(0) if self.tokens else ("end", "its end")
+        if kind == "quoted":
+            return text
+        name = _ESCAPE.sub(r"\1", text.strip()) if kind == "name" else ""
+        if not name:
+            raise self.error(f"a field's name is missing before {text!r}" if kind != "end" else "a field's name is missing at its end")
+        return name
