@@ -22,6 +22,7 @@ from models.vision.vision_model import VisionModel
 
 BATCH = 32
 FIELDS = tuple(field.name for field in fields(ImageFeatures))
+SCALARS = {"width": int, "height": int, "is_partial": bool}
 PLACE = "place"
 PROBLEMS_TOLD = 5
 
@@ -67,9 +68,7 @@ def picture_features(names: Iterable[str], images: str, vision_model: VisionMode
 
 def _members(wanted: set[str], images: str) -> tuple[dict[str, Member], list[ShardProblem]]:
     members, problems = members_by_name(find_shards([images], "--images").shards)
-    return {
-        name: member for key, member in members.items() if key.endswith(".jpg") and (name := key.removesuffix(".jpg")) in wanted
-    }, problems
+    return {name: members[key] for name in wanted if (key := f"{name}.jpg") in members}, problems
 
 
 def _tell(wanted: set[str], features: dict[str, ImageFeatures], problems: list[ShardProblem], images: str) -> None:
@@ -112,7 +111,7 @@ def _load(cache: Path, identity: str) -> dict[str, tuple[str, ImageFeatures]]:
                 parts[name][field] = stored[key]
         del parts[""]
         features = {
-            name: (str(of_one.pop(PLACE)), ImageFeatures(**of_one | {"width": int(of_one["width"]), "height": int(of_one["height"])}))
+            name: (str(of_one.pop(PLACE)), ImageFeatures(**of_one | {field: kind(of_one[field]) for field, kind in SCALARS.items()}))
             for name, of_one in parts.items()
         }
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:

@@ -17,10 +17,14 @@ from models.vision.images.features import ImageFeatures
 
 @dataclass(frozen=True, slots=True)
 class PreprocessedImage:
-    """An image as the networks read it: a square for the detector, and a crop for the backbone where there is one."""
+    """An image as the networks read it: a square for the detector, and a crop for the backbone where there is one.
+
+    `is_partial` tells whether a part of its rows is missing.
+    """
 
     canvas: Canvas
     crop: np.ndarray | None
+    is_partial: bool = False
 
 
 class VisionModel:
@@ -53,7 +57,8 @@ class VisionModel:
     def preprocess(self, data: bytes, limits: Limits) -> PreprocessedImage:
         """Decode one picture, safe to call from many threads. Raises ImageError."""
         picture = decode(data, limits, self._side, SIDE if self._backbone else 0)
-        return PreprocessedImage(letterbox(picture, self._side), centre_crop(picture, SIDE) if self._backbone else None)
+        crop = centre_crop(picture, SIDE) if self._backbone else None
+        return PreprocessedImage(letterbox(picture, self._side), crop, picture.is_partial)
 
     def extract(self, images: Sequence[PreprocessedImage]) -> list[ImageFeatures]:
         """Extract the features of each image; they do not depend on the others of the batch."""
@@ -65,4 +70,4 @@ class VisionModel:
         if self._backbone:
             grids = self._backbone.grids([image.crop for image in images if image.crop is not None])
             features = [replace(of_one, grid=grid) for of_one, grid in zip(features, grids, strict=True)]
-        return features
+        return [replace(of_one, is_partial=image.is_partial) for of_one, image in zip(features, images, strict=True)]
