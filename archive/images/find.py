@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import itertools
 import os
@@ -150,11 +151,16 @@ def _in_folder(filesystem: fsspec.AbstractFileSystem, name: str, path: str) -> I
 
 
 def _info(name: str) -> dict[str, Any] | None:
+    """Return what the file system tells of a file, or None if there is none. Raises ValueError where it cannot tell."""
     filesystem, path = resolve(name)
     try:
         return filesystem.info(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # a pattern may be longer than any name
+            return None
+        raise ValueError(f"{name!r} cannot be read: {error}") from error
 
 
 def _address(filesystem: fsspec.AbstractFileSystem, pattern: str, path: str) -> str:

@@ -45,6 +45,7 @@ def test_patterns(tmp_path: Path) -> None:
     assert found(tmp_path, "{00001,x/00002}.tar") == ["/00001.tar", "/x/00002.tar"]
     assert found(tmp_path, "x/**/*.tar") == ["/x/00002.tar", "/x/y/z.tar"]
     assert found(tmp_path, "{x,x/y}/*.tar") == ["/x/00002.tar", "/x/y/z.tar"]
+    assert found(tmp_path, "{" + ",".join(["00000"] * 99) + "}.tar") == ["/00000.tar"]
     assert found(tmp_path, ".h*.tar") == ["/.hidden.tar"]
     assert found(tmp_path, "a{b}.tar", "c[1].tar") == ["/a{b}.tar", "/c[1].tar"]
     assert found(tmp_path, "*.tar") == ["/00000.tar", "/00001.tar", "/a{b}.tar", "/c[1].tar"]
