@@ -22,6 +22,7 @@ from models.vision.vision_model import VisionModel
 
 BATCH = 32
 FEATURE_FIELDS = tuple(field.name for field in fields(ImageFeatures))
+SCALARS = {"width": int, "height": int, "is_partial": bool}
 PLACE = "place"
 """Name of the array of `_place` in the cache."""
 MAX_PROBLEMS_PRINTED = 5
@@ -68,9 +69,7 @@ def picture_features(names: Iterable[str], images: str, vision_model: VisionMode
 
 def _members(wanted: set[str], images: str) -> tuple[dict[str, Member], list[ShardProblem]]:
     members, problems = members_by_name(find_shards([images], "--images").shards)
-    return {
-        name: member for key, member in members.items() if key.endswith(".jpg") and (name := key.removesuffix(".jpg")) in wanted
-    }, problems
+    return {name: members[key] for name in wanted if (key := f"{name}.jpg") in members}, problems
 
 
 def _report(wanted: set[str], features: dict[str, ImageFeatures], problems: list[ShardProblem], images: str) -> None:
@@ -115,11 +114,8 @@ def _load(cache: Path, identity: str) -> dict[str, tuple[str, ImageFeatures]]:
                 parts[name][field] = stored[key]
         del parts[""]
         features = {
-            name: (
-                str(of_picture.pop(PLACE)),
-                ImageFeatures(**of_picture | {"width": int(of_picture["width"]), "height": int(of_picture["height"])}),
-            )
-            for name, of_picture in parts.items()
+            name: (str(of_one.pop(PLACE)), ImageFeatures(**of_one | {field: kind(of_one[field]) for field, kind in SCALARS.items()}))
+            for name, of_one in parts.items()
         }
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"--cache {cache} cannot be read as features of pictures ({error}): delete it") from error

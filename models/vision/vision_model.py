@@ -22,10 +22,12 @@ class PreprocessedImage:
     Attributes:
         canvas: the input of the detector.
         crop: (224, 224, 3) uint8 RGB, the input of the backbone; None without a backbone.
+        is_partial: whether a part of the picture's rows is missing.
     """
 
     canvas: Canvas
     crop: np.ndarray | None
+    is_partial: bool = False
 
 
 class VisionModel:
@@ -58,7 +60,8 @@ class VisionModel:
     def preprocess(self, data: bytes, limits: Limits) -> PreprocessedImage:
         """Decode and resize one image. Safe to call from several threads. Raises ImageError."""
         picture = decode(data, limits, self._side, SIDE if self._backbone else 0)
-        return PreprocessedImage(letterbox(picture, self._side), centre_crop(picture, SIDE) if self._backbone else None)
+        crop = centre_crop(picture, SIDE) if self._backbone else None
+        return PreprocessedImage(letterbox(picture, self._side), crop, picture.is_partial)
 
     def extract(self, images: Sequence[PreprocessedImage]) -> list[ImageFeatures]:
         """Return the features of each image. They do not depend on the others of the batch."""
@@ -70,4 +73,4 @@ class VisionModel:
         if self._backbone:
             grids = self._backbone.grids([image.crop for image in images if image.crop is not None])
             features = [replace(of_one, grid=grid) for of_one, grid in zip(features, grids, strict=True)]
-        return features
+        return [replace(of_one, is_partial=image.is_partial) for of_one, image in zip(features, images, strict=True)]

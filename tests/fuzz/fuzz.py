@@ -60,8 +60,9 @@ def pictures(data: bytes) -> None:
     except ImageError as error:
         status = error.status
     else:
-        status = "ok" if picture.width * picture.height <= LIMITS.max_image_pixels and picture.pixels.shape[2] == 3 else "wrong"
-    assert status in ("ok", "corrupt", "too_large")
+        height, width, channels = picture.pixels.shape
+        status = "ok" if height * width <= LIMITS.max_image_pixels and channels == 3 and 0 <= picture.missing_rows < 1 else "wrong"
+    assert status in ("ok", "corrupt", "unsupported", "too_large")
 
 
 def main() -> None:

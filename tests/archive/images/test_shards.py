@@ -26,7 +26,7 @@ CAP = 10_000
 
 contents = st.dictionaries(
     st.text(st.characters(codec="utf-8", exclude_characters="\0/\\", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=120).filter(
-        lambda name: name not in (".", "..") and len(name.encode()) < 250
+        lambda name: name not in (".", "..", ".DS_Store") and not name.startswith("._") and len(name.encode()) < 250
     ),
     st.binary(max_size=2000),
     max_size=6,
