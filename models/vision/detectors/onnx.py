@@ -42,7 +42,7 @@ class OnnxDetector:
             self._input = self._session.get_inputs()[0]
             self._infer(torch.zeros(1, 3, self.side, self.side))
         except Exception as error:  # onnxruntime raises a dozen exception types of its own
-            raise DetectorError(f"--detector {str(path)!r} is not an ONNX export of an ultralytics detector: {str(error)[:200]}") from error
+            raise DetectorError(f"--detector {str(path)!r} is no ONNX export of an ultralytics detector: {str(error)[:200]}") from error
         if meta.get("task", "detect") != "detect":
             raise DetectorError(f"--detector {str(path)!r} is a model for {meta['task']!r}: export one for 'detect'")
         self.names = tuple(names[i] for i in range(len(names)))

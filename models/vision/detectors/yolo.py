@@ -132,7 +132,7 @@ def _from_ultralytics(spec: str) -> tuple[Any, tuple[str, ...], str]:
 def _from_folder(folder: Path) -> tuple[Any, tuple[str, ...], str]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if not config.get("architecture", "").endswith(".yaml"):  # any other name ultralytics would open as a file that may hold code
-        raise DetectorError(f"--detector {str(folder)!r}: the architecture in config.json is not the name of an ultralytics .yaml")
+        raise DetectorError(f"--detector {str(folder)!r}: the architecture in config.json is no name of an ultralytics .yaml")
     weights = folder / "model.safetensors"
     if not weights.is_file() or file_sha256(weights) != config["sha256"]:
         raise DetectorError(f"--detector {str(folder)!r}: model.safetensors is not the file that config.json describes: copy it again")
