@@ -196,13 +196,14 @@ PRESETS: dict[str, Preset] = {
         ),
         signs=("did commit.rkey", "post.uri post.record.text", "uri record.text", "uri value.text", "uri text !id"),
     ),
+    # the export of Telegram Desktop, and messages as Telethon writes them
     "telegram": Preset(
         each="messages,chats.list[].messages",
         id="id",
-        text="text",
+        text="text,message",
         images="photo",
-        skip=(("type=service", "service"),),
-        signs=("id type=message", "id text_entities", "id date_unixtime"),
+        skip=(("type=service", "service"), ("_=MessageService", "service")),
+        signs=("id type=message", "id text_entities", "id date_unixtime", "id _=Message"),
     ),
     "weibo": Preset(
         each="statuses,data.statuses,data.list,data.cards,weibo",

@@ -92,6 +92,7 @@ def test_options_win() -> None:
             "no post by these options; fields seen: id, body; add --id id --text nothing",
         ),
         ({f"k{i}": i for i in range(30)}, {}, "k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, …; "),
+        ({"a\n\x1b[31m": 1}, {}, "fields seen: a\ufffd\ufffd\\[31m; "),
         (b"1,2,3", {}, "no post by any preset, since it is no JSON object"),
     ],
 )
