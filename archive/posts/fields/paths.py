@@ -54,6 +54,8 @@ def values(term: Term, scope: Scope) -> list[Any]:
     root = scope.context if term.outer else scope.fields
     found: list[Any] = [root]
     for number, step in enumerate(term.steps):
+        if len(found) == 1 and found[0] is None:
+            break
         if step.wanted is None:
             found = [_field(value, step.name) for value in found]
             if step.holding is not None:

@@ -162,7 +162,7 @@ PRESETS: dict[str, Preset] = {
         alt="reblog.media_attachments[].description,media_attachments[].description,object.attachment[].name,attachment[].name",
         markup="html",
         skip=(("type=Announce", "repost"), ("type=Delete", "delete"), ("type=Like", "like"), ("type=Follow", "follow")),
-        signs=("id content", "object.id object.content", "id type=Note content", "reblog.id reblog.content"),
+        signs=("id content !mid !mblogid !bid", "object.id object.content", "id type=Note content", "reblog.id reblog.content"),
     ),
     # Jetstream, answers of the API, and records as repositories hold them
     "bluesky": Preset(

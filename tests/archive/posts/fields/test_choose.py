@@ -40,6 +40,7 @@ def error_of(found: list[Entry], **options: str) -> str:
         ({"id": "gk", "body": "a"}, "reddit"),
         ({"id": "1", "content": "<p>a</p>", "text": None}, "mastodon"),
         ({"_id": "1", "content": "a"}, "weibo"),
+        ({"id": 1, "mid": "2", "content": "a"}, "weibo"),
         ({"id": 2, "type": "message", "text": "a"}, "telegram"),
         ({"did": "d", "commit": {"rkey": "r", "record": {"text": "a"}}}, "bluesky"),
     ],

@@ -44,6 +44,7 @@ def raw(record: dict[str, Any]) -> dict[str, msgspec.Raw]:
         (r"a\.b.c\+d", [1]),
         ('"a.b"."c+d"', [1]),
         ("missing.more", [None]),
+        ("missing[].more", []),
         ("id.more", [None]),
         ("keys", [["k2", "k1"]]),
         ("keys[]", ["k2", "k1"]),
