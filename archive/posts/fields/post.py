@@ -54,7 +54,7 @@ def parse(entry: Entry, fields: Fields) -> Post | Reject | Skipped:
     """
     plan = _plan(fields)
     data = entry.data
-    if isinstance(data, Reject):
+    if isinstance(data, Reject | Skipped):
         return data
     found = read_fields(data) if isinstance(data, bytes) else dict(data)
     if isinstance(found, str):
