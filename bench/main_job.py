@@ -53,10 +53,11 @@ def sample(archive: Path, posts: int, folder: Path) -> Path:
 def located(posts: Path, images: str) -> list[tuple[Slice, dict[str, Member]]]:
     """Return the slices of a posts file with the places of their pictures, without Beam."""
     from archive.images import find_shards, members_by_name
+    from archive.posts.fields.presets import PRESETS
     from archive.posts.slices import read_slices
 
     members, _ = members_by_name(find_shards([images], "--images").shards)
-    slices = read_slices(str(posts), 2**20)
+    slices = read_slices(str(posts), 2**20, PRESETS["postner"].fields("postner"))
     return [(s, {k: members[k] for post in s.posts for k in post.images if k in members}) for s in slices]
 
 

@@ -15,9 +15,9 @@ _CLASS = re.compile(r"""\bclass=(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 _ALT = re.compile(r"""\balt=(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _BREAKS = re.compile(r"\n{3,}")
 
-_NEW_LINE = frozenset("address article aside blockquote br dd div dl dt fieldset figure footer form header hr li main nav pre tr".split())
-_PARAGRAPH = frozenset("p h1 h2 h3 h4 h5 h6 ol ul table".split())
-_NOT_SHOWN = frozenset("script style".split())
+_NEW_LINE = re.compile("address|article|aside|blockquote|br|dd|div|dl|dt|fieldset|figure|footer|form|header|hr|li|main|nav|pre|tr")
+_PARAGRAPH = re.compile("p|h[1-6]|ol|ul|table")
+_NOT_SHOWN = ("script", "style")
 
 
 def to_plain(text: str, markup: str) -> str:
@@ -86,9 +86,9 @@ class _Shown:
             self.parts.append(unescape(raw))
 
     def tag(self, name: str, closes: bool, attributes: str) -> None:
-        if name in _NEW_LINE:
+        if _NEW_LINE.fullmatch(name):
             self.parts.append("\n")
-        elif name in _PARAGRAPH:
+        elif _PARAGRAPH.fullmatch(name):
             self.parts.append("\n\n")
         elif name == "img" and (found := _ALT.search(attributes)):
             self.add(found[1] or found[2] or found[3] or "")

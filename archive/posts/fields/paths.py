@@ -5,6 +5,7 @@
     ^meta.newest_id               of the object around the record in its document
     ^media[key=attachments.keys]  the elements whose `key` is among the values of `attachments.keys` of the record
     refs[type='retweeted'].id     the elements whose `type` is that word
+    url['//i.']                   a text that holds these signs
     a,b                           the first that is there: not null, no empty text or list
     a+b                           all that are there: texts with a blank line between, lists one after the other
     id'-'media[].url              every picture of the second path, with the first and the sign before its file name
@@ -53,9 +54,13 @@ def values(term: Term, scope: Scope) -> list[Any]:
     root = scope.context if term.outer else scope.fields
     found: list[Any] = [root]
     for number, step in enumerate(term.steps):
+        if len(found) == 1 and found[0] is None:
+            break
         if step.wanted is None:
             found = [_field(value, step.name) for value in found]
-            if step.every:
+            if step.holding is not None:
+                found = [value if _holds(value, step.holding) else None for value in found]
+            elif step.every:
                 found = [inner for value in found for inner in _elements(value)][:MAX_VALUES]
         else:
             found = _chosen(found, step, scope, term.steps[: number + 1] if term.outer else None)
@@ -76,6 +81,11 @@ def flat(found: list[Any]) -> Iterator[Any]:
         for inner in _elements(value):
             if is_there(inner):
                 yield inner
+
+
+def _holds(value: Any, signs: str) -> bool:
+    text = decoded(value)
+    return isinstance(text, str) and signs in text
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], value: msgspec.Raw, otherwise: Any) -> Any:

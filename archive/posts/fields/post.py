@@ -13,16 +13,27 @@ from archive.posts.fields.paths import Scope
 from archive.posts.fields.presets import LINE, Fields
 from archive.posts.fields.record import read_fields
 from archive.posts.fields.rules import Rule, parse_rule
-from archive.posts.fields.syntax import Expression, parse_path
-from archive.posts.fields.values import Pictures, Taken, WrongTypeError, take_id, take_pictures, take_text
+from archive.posts.fields.syntax import Expression, parse_path, plain_name
+from archive.posts.fields.values import (
+    ID_KINDS,
+    NO_PICTURES,
+    Taken,
+    WrongTypeError,
+    simple_list,
+    simple_text,
+    take_id,
+    take_pictures,
+    take_text,
+)
 from archive.posts.records import PAYLOAD_BYTES, Entry, Post, Reject, Skipped
-
-_NO_PICTURES = Pictures()
-_QUOTE = ord('"')
 
 
 class _Plan(NamedTuple):
-    """Hold the parsed paths of `Fields`."""
+    """Hold the parsed paths of `Fields`.
+
+    Attributes:
+        id_name, text_name, images_name: the top-level fields that are tried first, or None.
+    """
 
     id: Expression | None
     line_is_id: bool
@@ -30,6 +41,9 @@ class _Plan(NamedTuple):
     images: Expression | None
     alt: Expression | None
     skip: tuple[tuple[Rule, str], ...]
+    id_name: str | None
+    text_name: str | None
+    images_name: str | None
 
 
 def parse(entry: Entry, fields: Fields) -> Post | Reject | Skipped:
@@ -40,7 +54,7 @@ def parse(entry: Entry, fields: Fields) -> Post | Reject | Skipped:
     """
     plan = _plan(fields)
     data = entry.data
-    if isinstance(data, Reject):
+    if isinstance(data, Reject | Skipped):
         return data
     found = read_fields(data) if isinstance(data, bytes) else dict(data)
     if isinstance(found, str):
@@ -50,32 +64,26 @@ def parse(entry: Entry, fields: Fields) -> Post | Reject | Skipped:
         if rule.holds(scope):
             return Skipped(kind)
     try:
-        identifier = take_id(plan.id, scope) if plan.id else None
+        identifier = simple_text(found, plan.id_name, ID_KINDS) or (take_id(plan.id, scope) if plan.id else None)
         if identifier is None and plan.line_is_id:
             identifier = Taken(f"{entry.source}:{entry.line}", None)
         if identifier is None:
             return _reject(entry, "no_id")
-        text = take_text(plan.text, scope, fields.blank)
+        text = simple_text(found, plan.text_name) or take_text(plan.text, scope, fields.blank)
     except WrongTypeError as error:
         return _reject(entry, "wrong_type", f"{error}: ")
     if text is None:
         return _reject(entry, "no_text")
-    pictures = take_pictures(plan.images, plan.alt, scope) if plan.images else _NO_PICTURES
+    pictures = simple_list(found, plan.images_name)
+    if pictures is None or (plan.alt and pictures.keys):
+        pictures = take_pictures(plan.images, plan.alt, scope) if plan.images else NO_PICTURES
     plain = to_plain(text.text, fields.markup)
-    used = [identifier.name, text.name if _is_as_it_was(plain, text, found) else None, pictures.name]
-    for name in used:
-        found.pop(name, None)
-    return Post(
-        identifier.text,
-        plain,
-        pictures.keys,
-        _extra(found, isinstance(data, bytes)),
-        entry.source,
-        entry.line,
-        pictures.alts,
-        pictures.problems,
-        fields.markup == "plain" and has_entities(plain),
-    )
+    for name in (identifier.name, pictures.name, text.name if plain == text.text else None):
+        if name is not None:
+            found.pop(name, None)
+    extra = _extra(found, isinstance(data, bytes)) if found else None
+    noted = fields.markup == "plain" and has_entities(plain)
+    return Post(identifier.text, plain, pictures.keys, extra, entry.source, entry.line, pictures.alts, pictures.problems, noted)
 
 
 @lru_cache(maxsize=64)
@@ -83,27 +91,21 @@ def _plan(fields: Fields) -> _Plan:
     alternatives = parse_path(fields.id)
     line = parse_path(LINE)[0]
     by_path = tuple(alternative for alternative in alternatives if alternative != line)
+    text, images = parse_path(fields.text), parse_path(fields.images) if fields.images else None
     return _Plan(
         by_path or None,
         len(by_path) < len(alternatives),
-        parse_path(fields.text),
-        parse_path(fields.images) if fields.images else None,
+        text,
+        images,
         parse_path(fields.alt) if fields.alt else None,
         tuple((parse_rule(rule), kind) for rule, kind in fields.skip),
+        plain_name(by_path[0]) if by_path else None,
+        None if fields.blank else plain_name(text[0]),
+        plain_name(images[0]) if images and len(images) == 1 else None,
     )
 
 
-def _is_as_it_was(plain: str, text: Taken, found: Mapping[str, Any]) -> bool:
-    """True if the text is just what its field holds: not changed by markup, not made of pieces."""
-    if text.name is None or plain != text.text:
-        return False
-    value = found[text.name]
-    return isinstance(value, str) or (isinstance(value, msgspec.Raw) and memoryview(value)[0] == _QUOTE)
-
-
-def _extra(found: dict[str, Any], is_json: bool) -> str | None:
-    if not found:
-        return None
+def _extra(found: dict[str, Any], is_json: bool) -> str:
     return msgspec.json.encode(found if is_json else _jsonable(found), enc_hook=str).decode()
 
 

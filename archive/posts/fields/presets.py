@@ -69,10 +69,12 @@ PRESETS: dict[str, Preset] = {
         text="retweeted_status.extended_tweet.full_text,retweeted_status.full_text,retweeted_status.text,"
         "extended_tweet.full_text,full_text,text",
         images="retweeted_status.extended_tweet.extended_entities.media[].media_url_https,"
+        "retweeted_status.extended_tweet.entities.media[].media_url_https,"
         "retweeted_status.extended_entities.media[].media_url_https,retweeted_status.entities.media[].media_url_https,"
         "extended_tweet.extended_entities.media[].media_url_https,extended_entities.media[].media_url_https,"
         "extended_tweet.entities.media[].media_url_https,entities.media[].media_url_https",
         alt="retweeted_status.extended_tweet.extended_entities.media[].ext_alt_text,"
+        "retweeted_status.extended_tweet.entities.media[].ext_alt_text,"
         "retweeted_status.extended_entities.media[].ext_alt_text,retweeted_status.entities.media[].ext_alt_text,"
         "extended_tweet.extended_entities.media[].ext_alt_text,extended_entities.media[].ext_alt_text,"
         "extended_tweet.entities.media[].ext_alt_text,entities.media[].ext_alt_text",
@@ -136,8 +138,7 @@ PRESETS: dict[str, Preset] = {
         each="data.children",
         id="id,data.id",
         text="body,title+selftext,data.body,data.title+data.selftext",
-        images="gallery_data.items[].media_id,url_overridden_by_dest,url,"
-        "data.gallery_data.items[].media_id,data.url_overridden_by_dest,data.url",
+        images="gallery_data.items[].media_id,url['//i.'],data.gallery_data.items[].media_id,data.url['//i.']",
         alt="gallery_data.items[].caption,data.gallery_data.items[].caption",
         markup="escaped",
         skip=(
@@ -161,7 +162,7 @@ PRESETS: dict[str, Preset] = {
         alt="reblog.media_attachments[].description,media_attachments[].description,object.attachment[].name,attachment[].name",
         markup="html",
         skip=(("type=Announce", "repost"), ("type=Delete", "delete"), ("type=Like", "like"), ("type=Follow", "follow")),
-        signs=("id content", "object.id object.content", "id type=Note content", "reblog.id reblog.content"),
+        signs=("id content !mid !mblogid !bid", "object.id object.content", "id type=Note content", "reblog.id reblog.content"),
     ),
     # Jetstream, answers of the API, and records as repositories hold them
     "bluesky": Preset(
@@ -195,13 +196,14 @@ PRESETS: dict[str, Preset] = {
         ),
         signs=("did commit.rkey", "post.uri post.record.text", "uri record.text", "uri value.text", "uri text !id"),
     ),
+    # the export of Telegram Desktop, and messages as Telethon writes them
     "telegram": Preset(
         each="messages,chats.list[].messages",
         id="id",
-        text="text",
+        text="text,message",
         images="photo",
-        skip=(("type=service", "service"),),
-        signs=("id type=message", "id text_entities", "id date_unixtime"),
+        skip=(("type=service", "service"), ("_=MessageService", "service")),
+        signs=("id type=message", "id text_entities", "id date_unixtime", "id _=Message"),
     ),
     "weibo": Preset(
         each="statuses,data.statuses,data.list,data.cards,weibo",

@@ -51,7 +51,8 @@ def _last(path: str) -> str:
 def _paths(fields: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Yield the paths and values of an object, three levels deep, as one writes them in an option."""
     for name, value in fields.items():
-        path = before + _ODD.sub(r"\\\g<0>", str(name)[:60])
+        shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in str(name)[:60])
+        path = before + _ODD.sub(r"\\\g<0>", shown)
         inner = decoded(value)
         if isinstance(inner, Mapping) and inner and depth < 2:
             yield from _paths(inner, f"{path}.", depth + 1)

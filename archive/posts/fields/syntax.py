@@ -18,12 +18,14 @@ class Step(NamedTuple):
         every: go on with every element of its list.
         key: go on with the elements whose field of this name is wanted, or None.
         wanted: the path of the wanted values, or a word; None without a filter.
+        holding: go on only with a text that holds this, or None.
     """
 
     name: str
     every: bool = False
     key: str | None = None
     wanted: Chain | str | None = None
+    holding: str | None = None
 
 
 class Chain(NamedTuple):
@@ -60,11 +62,12 @@ def parse_path(path: str) -> Expression:
     return parsed
 
 
-def plain_name(term: Term) -> str | None:
-    """Return the name of a path that is one top-level field, else None."""
-    if isinstance(term, Chain) and not term.outer and len(term.steps) == 1 and term.steps[0].key is None and not term.steps[0].every:
-        return term.steps[0].name
-    return None
+def plain_name(alternative: tuple[Term, ...]) -> str | None:
+    """Return the name of an alternative that is one top-level field, else None."""
+    first = alternative[0]
+    if len(alternative) > 1 or isinstance(first, Prefixed) or first.outer or len(first.steps) > 1:
+        return None
+    return first.steps[0].name if first.steps[0] == Step(first.steps[0].name) else None
 
 
 def spelled(term: Term) -> str:
@@ -110,10 +113,8 @@ class _Parser:
         return tuple(terms)
 
     def term(self) -> Term:
-        first = self.chain()
-        if self.tokens and self.tokens[0][0] == "word":
-            return Prefixed(first, self.tokens.pop(0)[1], self.chain())
-        return first
+        first, sign = self.chain(), self.word()
+        return first if sign is None else Prefixed(first, sign, self.chain())
 
     def chain(self) -> Chain:
         outer = self.taken("^")
@@ -128,13 +129,21 @@ class _Parser:
             return Step(name, every=True)
         if not self.taken("["):
             return Step(name)
+        holding = self.word()
+        step = Step(name, holding=holding) if holding is not None else self.filter(name)
+        if not self.taken("]"):
+            raise self.error("`]` is missing")
+        return step
+
+    def filter(self, name: str) -> Step:
         key = self.name()
         if not self.taken("="):
             raise self.error(f"`=` is missing after [{key}")
-        wanted = self.tokens.pop(0)[1] if self.tokens and self.tokens[0][0] == "word" else self.chain()
-        if not self.taken("]"):
-            raise self.error("`]` is missing")
-        return Step(name, key=key, wanted=wanted)
+        word = self.word()
+        return Step(name, key=key, wanted=self.chain() if word is None else word)
+
+    def word(self) -> str | None:
+        return self.tokens.pop(0)[1] if self.tokens and self.tokens[0][0] == "word" else None
 
     def name(self) -> str:
         kind, text = self.tokens.pop(0) if self.tokens else ("end", "its end")

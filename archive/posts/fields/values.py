@@ -11,6 +11,7 @@ import msgspec
 from archive.posts.fields.paths import Scope, decoded, is_there, values
 from archive.posts.fields.syntax import Expression, Term, plain_name, spelled
 
+ID_KINDS = frozenset([str, int])
 _EXTENDED_JSON = ("$oid", "$numberLong", "$numberInt", "$uuid")
 
 
@@ -23,6 +24,46 @@ class Taken(NamedTuple):
 
     text: str
     name: str | None
+
+
+class Pictures(NamedTuple):
+    """Hold the keys of a post's pictures, their alternative texts, what is wrong, and the top-level field of just these."""
+
+    keys: tuple[str, ...] = ()
+    alts: tuple[str | None, ...] = ()
+    problems: tuple[str, ...] = ()
+    name: str | None = None
+
+
+NO_PICTURES = Pictures()
+
+_ANY = msgspec.json.Decoder()
+_KEYS = msgspec.json.Decoder(list[str])
+
+
+def simple_text(fields: Mapping[str, Any], name: str | None, kinds: frozenset[type] = frozenset([str])) -> Taken | None:
+    """Return the text of a field of JSON, or None if it holds anything else: the usual case, at full speed."""
+    value = None if name is None else fields.get(name)
+    if type(value) is not msgspec.Raw:
+        return None
+    try:
+        found = _ANY.decode(value)
+    except msgspec.DecodeError:
+        return None
+    return Taken(str(found), name) if found and type(found) in kinds else None
+
+
+def simple_list(fields: Mapping[str, Any], name: str | None) -> Pictures | None:
+    """Return the keys of a field of JSON that is missing or a list of texts, or None: the usual case, at full speed."""
+    if name is None:
+        return None
+    value = fields.get(name)
+    if value is None:
+        return NO_PICTURES
+    try:
+        return Pictures(tuple(_KEYS.decode(value)), (), (), name) if type(value) is msgspec.Raw else None
+    except msgspec.DecodeError:
+        return None
 
 
 def take_id(path: Expression, scope: Scope) -> Taken | None:
@@ -40,16 +81,17 @@ def take_text(path: Expression, scope: Scope, blank: tuple[str, ...]) -> Taken |
     Raises:
         WrongTypeError: what is there is no text.
     """
-    return _first(path, scope, "\n\n", _pieces, blank=blank)
+    found = _first(path, scope, "\n\n", _pieces, blank=blank)
+    if found and found.name is not None and not isinstance(decoded(scope.fields[found.name]), str):
+        return Taken(found.text, None)  # made of pieces
+    return found
 
 
-def _first(
-    path: Expression, scope: Scope, between: str, convert: Any, whole: bool = False, blank: tuple[str, ...] = ()
-) -> Taken | None:
+def _first(path: Expression, scope: Scope, between: str, convert: Any, whole: bool = False, blank: tuple[str, ...] = ()) -> Taken | None:
     empty: Taken | None = None
     wrong: WrongTypeError | None = None
     for alternative in path:
-        name = plain_name(alternative[0]) if len(alternative) == 1 else None
+        name = plain_name(alternative)
         try:
             texts = [convert(term, values(term, scope)) for term in alternative]
         except WrongTypeError as error:
@@ -77,7 +119,7 @@ def _id_text(term: Term, found: list[Any]) -> str | None:
         ((name, inner),) = value.items()
         if name in _EXTENDED_JSON and isinstance(inner, str):
             return inner
-    if isinstance(value, Decimal) and value == value.to_integral_value() and value.adjusted() < 100:
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
         return str(int(value))
     if isinstance(value, float):
         raise WrongTypeError(f"{spelled(term)}: a number with a fraction or exponent has lost digits")
@@ -102,15 +144,6 @@ def _piece(term: Term, value: Any) -> str | None:
     raise WrongTypeError(f"{spelled(term)}: {kind_of(value)} is no text")
 
 
-class Pictures(NamedTuple):
-    """Hold the keys of a post's pictures, their alternative texts, what is wrong, and the field that is used up."""
-
-    keys: tuple[str, ...] = ()
-    alts: tuple[str | None, ...] = ()
-    problems: tuple[str, ...] = ()
-    name: str | None = None
-
-
 def take_pictures(images: Expression, alt: Expression | None, scope: Scope) -> Pictures:
     """Return the pictures of a post: of the first alternative that holds a key, else of the first that holds anything."""
     found: tuple[int, list[Any]] | None = None
@@ -119,17 +152,16 @@ def take_pictures(images: Expression, alt: Expression | None, scope: Scope) -> P
         if any(isinstance(value, str) and value for value in listed):
             found = number, listed
             break
-        if found is None and any(value is not None and value != "" for value in listed):
+        if found is None and any(value is not None for value in listed):
             found = number, listed
     if found is None:
-        return Pictures(name=plain_name(images[0][0]) if len(images) == 1 else None)
+        return Pictures(name=plain_name(images[0]) if len(images) == 1 else None)
     number, listed = found
-    keys = tuple(value for value in listed if isinstance(value, str) and value)
+    keys = tuple(value for value in listed if isinstance(value, str))
     wrong = [value for value in listed if value is not None and not isinstance(value, str)]
     path = "+".join(spelled(term) for term in images[number])
     if not wrong:
-        name = plain_name(images[number][0]) if len(images[number]) == 1 else None
-        return Pictures(keys, _alts(listed, images, alt, number, scope), (), name)
+        return Pictures(keys, _alts(listed, images, alt, number, scope), (), plain_name(images[number]))
     first = f"{path}: {len(wrong)} of {len(listed)} are no keys, the first is {kind_of(wrong[0])}: {shown(wrong[0])}"
     return Pictures(keys, _alts(listed, images, alt, number, scope), (first,))
 
@@ -143,7 +175,7 @@ def _alts(listed: list[Any], images: Expression, alt: Expression | None, number:
         texts = _listed(alternative, scope)
         if len(texts) == len(listed) and any(isinstance(text, str) and text for text in texts):
             both = zip(listed, texts, strict=True)
-            return tuple(text if isinstance(text, str) and text else None for key, text in both if isinstance(key, str) and key)
+            return tuple(text if isinstance(text, str) and text else None for key, text in both if isinstance(key, str))
     return ()
 
 
@@ -182,7 +214,11 @@ def kind_of(value: Any) -> str:
         return "a number"
     if isinstance(value, Mapping):
         return "an object"
-    return {list: "a list", bytes: "binary"}.get(type(value), f"a {type(value).__name__}")
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, bytes):
+        return "binary data"
+    return "a text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def shown(value: Any) -> str:
