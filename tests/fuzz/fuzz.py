@@ -18,10 +18,11 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["archive.posts.lines", "archive.posts.slices", "archive.images", "archive.images.decode", "PIL"]):
+    from archive.posts.lines import COMPRESSIONS
+
     from archive.images import fetch, index_shard
     from archive.images.decode import Limits, decode
     from archive.images.image_error import ImageError
-    from archive.posts.lines import COMPRESSIONS
     from archive.posts.records import Post, Reject
     from archive.posts.slices import parse_post, read_slices
 
