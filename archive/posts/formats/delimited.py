@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from archive.posts.formats.lines import read_lines
@@ -58,7 +59,7 @@ class _Lines:
     """Give the lines of a table to a CSV reader and keep those of the current row."""
 
     def __init__(self, chunks: Iterable[bytes], max_row_bytes: int) -> None:
-        self._lines = read_lines(chunks, max_row_bytes)
+        self._lines = chain.from_iterable(read_lines(chunks, max_row_bytes))
         self._max_row_bytes = max_row_bytes
         self.row: list[str] = []
         self.row_bytes = 0

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import count, repeat
+from typing import Any, cast
+
+import numpy as np
 
 from archive.posts.formats.document import split_document
-from archive.posts.formats.pages import Path, records_of
+from archive.posts.formats.pages import Element, Path, records_of
 from archive.posts.formats.too_long import TooLong
 from archive.posts.packing.stream import DamagedError
 from archive.posts.records import Entry
@@ -14,8 +19,8 @@ _BOM = b"\xef\xbb\xbf"
 _JOINED = b"}{"
 
 
-def read_lines(chunks: Iterable[bytes], max_line_bytes: int) -> Iterator[bytes]:
-    """Yield the lines of a stream without line ends.
+def read_lines(chunks: Iterable[bytes], max_line_bytes: int) -> Iterator[list[bytes]]:
+    """Yield the lines of a stream without line ends, those of each chunk together.
 
     A line of more than `max_line_bytes` is yielded as `TooLong`. A partial line before damage is yielded too.
 
@@ -26,30 +31,26 @@ def read_lines(chunks: Iterable[bytes], max_line_bytes: int) -> Iterator[bytes]:
     damaged: DamagedError | None = None
     try:
         for chunk in chunks:
-            first, *ended = chunk.split(b"\n")
-            if ended:
-                rest = ended.pop()
-                first = bytes(held) + first if held else first
-                held.clear()
-                if too_long is not None or len(first) > max_line_bytes:
-                    first = too_long or TooLong.cut(first)
-                    too_long = None
-                yield first
-                if len(chunk) <= max_line_bytes:
-                    yield from ended
-                else:
-                    for line in ended:
-                        yield line if len(line) <= max_line_bytes else TooLong.cut(line)
+            lines = chunk.split(b"\n")
+            rest = lines.pop()
+            if lines:
+                if held:
+                    lines[0] = bytes(held) + lines[0]
+                    held.clear()
+                if len(lines[0]) + len(chunk) > max_line_bytes:
+                    lines = [line if len(line) <= max_line_bytes else TooLong.cut(line) for line in lines]
+                if too_long is not None:
+                    lines[0], too_long = too_long, None
+                yield lines
+            if too_long is None:
                 held += rest
-            elif too_long is None:
-                held += first
-            if len(held) > max_line_bytes:
-                too_long = TooLong.cut(held)
-                held.clear()
+                if len(held) > max_line_bytes:
+                    too_long = TooLong.cut(held)
+                    held.clear()
     except DamagedError as error:
         damaged = error
     if held or too_long is not None:
-        yield too_long or bytes(held)
+        yield [too_long or bytes(held)]
     if damaged:
         raise damaged
 
@@ -66,15 +67,33 @@ def line_entries(chunks: Iterable[bytes], source: str, max_line_bytes: int, path
     Raises:
         DamagedError: as `read_lines`.
     """
-    for number, line in enumerate(read_lines(chunks, max_line_bytes), start=1):
-        if line[:3] == _BOM and type(line) is bytes:
-            line = line.removeprefix(_BOM)
-        if (not paths and _JOINED not in line) or type(line) is TooLong:
-            yield Entry(line, source, number)
-            continue
-        for part in _joined(line) if _JOINED in line else [line]:
-            for element in records_of(part, paths):
-                yield Entry(element.data, source, number, element.context)
+    number = 1
+    for lines in read_lines(chunks, max_line_bytes):
+        if paths or _needs_care(b"\n".join(lines)):
+            for line_number, line in enumerate(lines, start=number):
+                for data, context in _elements(line, paths):
+                    yield Entry(data, source, line_number, context)
+        else:  # the same without a call per line
+            yield from map(_entry, zip(lines, repeat(source), count(number), repeat(None)))
+        number += len(lines)
+
+
+_entry = cast(Callable[[tuple[Any, ...]], Entry], partial(tuple.__new__, Entry))
+
+
+def _needs_care(text: bytes) -> bool:
+    """Return whether lines may hold a byte order mark or joined objects. Numpy, since bytes.find takes longer than the rest."""
+    data = np.frombuffer(text, np.uint8)
+    return (_BOM[:1] in text and _BOM in text) or bool(((data[:-1] == _JOINED[0]) & (data[1:] == _JOINED[1])).any())
+
+
+def _elements(line: bytes, paths: Sequence[Path]) -> Iterator[Element]:
+    if isinstance(line, TooLong):
+        yield Element(line)
+        return
+    line = line.removeprefix(_BOM)
+    for part in _joined(line) if _JOINED in line else [line]:
+        yield from records_of(part, paths)
 
 
 def _joined(line: bytes) -> list[bytes]:
