@@ -21,20 +21,22 @@ class WriteSlices(beam.PTransform):
 
     Args:
         output: address of the output folder.
+        run_id: id of the run, which the files of annotations carry.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, run_id: str) -> None:
         super().__init__()
         self._output = output
+        self._run_id = run_id
 
     def expand(self, slices: beam.PCollection) -> beam.PCollection:
-        return slices | beam.Map(write_slice, self._output).with_output_types(str)
+        return slices | beam.Map(write_slice, self._output, self._run_id).with_output_types(str)
 
 
-def write_slice(annotated: AnnotatedSlice, output: str) -> str:
+def write_slice(annotated: AnnotatedSlice, output: str, run_id: str) -> str:
     """Write one slice. The annotations file comes last, so that where it is, the slice is complete."""
     done = annotated.slice
-    facts = SliceFacts(done.source, done.first_line, done.lines, done.blanks)
+    facts = SliceFacts(done.source, done.first_line, done.lines, done.blanks, done.skipped, done.escaped, run_id)
     with timed("write"):
         if annotated.rejects:
             WRITER.write("rejects", map(asdict, annotated.rejects), f"{output}/rejects/{done.name}{WRITER.suffix}")

@@ -15,13 +15,14 @@ class Entry(NamedTuple):
     """Hold one entry of a posts file, not yet parsed.
 
     Attributes:
-        data: bytes of one JSON value; or the row of a table; or a reject, if the reader itself could not use the entry.
-        source: address of the file; of a packed member `ADDRESS/MEMBER`.
-        line: its number in that source, from 1: line of a file of lines, else ordinal of the record or row.
-        context: the other fields of the object around an element of a document, or None.
+        data: the bytes of one JSON value, of a line that may be blank, or the start of one that is `TooLong`; a row of a
+            table by column; or a reject, or a kind to skip, if the reader itself has no record.
+        source: address of its file; of a member of a tar or zip `ADDRESS/MEMBER`.
+        line: its number in that source, from 1: of the line in a file of lines, else of the record.
+        context: of a record in a document, the other fields of the objects around it, or None.
     """
 
-    data: bytes | Mapping[str, Any] | Reject
+    data: bytes | Mapping[str, Any] | Reject | Skipped
     source: str
     line: int
     context: Mapping[str, msgspec.Raw] | None = None
@@ -84,23 +85,6 @@ class Reject:
         cut = raw[:PAYLOAD_BYTES]
         ended_inside_a_character = len(raw) > PAYLOAD_BYTES
         return cls(stage, reason, source, line, cut.decode("utf-8", "ignore" if ended_inside_a_character else "backslashreplace"))
-
-
-class Entry(NamedTuple):
-    """Hold one entry of a posts file, not yet parsed.
-
-    Attributes:
-        data: the bytes of one JSON value, of a line that may be blank, or the start of one that is `TooLong`; a row of a
-            table by column; or why the reader itself has no record.
-        source: address of its file; of a member of a tar or zip `ADDRESS/MEMBER`.
-        line: its number in that source, from 1: of the line in a file of lines, else of the record.
-        context: of a record in a document, the other fields of the objects around it, or None.
-    """
-
-    data: bytes | Mapping[str, Any] | Reject | Skipped
-    source: str
-    line: int
-    context: Mapping[str, msgspec.Raw] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class _Building:
                 if not data or data.isspace():
                     blanks += 1
                     continue
-                parsed = _parse(entry, fields)
+                parsed = parse(entry, fields)
             elif isinstance(data, TooLong):
                 parsed = Reject.cut("post", "too_long", entry.source, entry.line, bytes(data))
             elif isinstance(data, Reject | Skipped):

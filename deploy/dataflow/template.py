@@ -13,6 +13,7 @@ from pipeline.definitions import Option
 from pipeline.options import HELP, OPTIONS
 
 REGEXES = {"int": r"^[0-9]+$", "float": r"^[0-9]+(\.[0-9]+)?$", "bool": r"^(true|false)$", "str": r"^\S(.*\S)?$"}
+REGEXES["several"] = REGEXES["str"]
 IMAGE = {
     "name": "sdk_container_image",
     "label": "sdk container image",
@@ -30,7 +31,7 @@ def metadata() -> dict[str, Any]:
 
 
 def _parameter(option: Option) -> dict[str, Any]:
-    has_default = not option.required and option.default is not None
+    has_default = not option.required and option.default not in (None, ())
     value = str(option.default).lower() if option.kind == "bool" else str(option.default)
     return {
         "name": option.name,

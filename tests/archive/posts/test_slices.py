@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archive.posts import slices
+from archive.posts.fields.post import parse
+from archive.posts.fields.presets import PRESETS
 from archive.posts.fields.record import MAX_NESTING
 from archive.posts.find import find_posts
-from archive.posts.records import Post, Reject, Slice
-from archive.posts.slices import LARGEST_SLICE_LINES, parse_post, read_slices
+from archive.posts.records import Entry, Post, Reject, Skipped, Slice
+from archive.posts.slices import LARGEST_SLICE_LINES
 
 MAX = 10 * 2**20
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
@@ -35,6 +39,14 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
+
+
+POSTNER = PRESETS["postner"].fields("postner")
+read_slices = partial(slices.read_slices, fields=POSTNER)
+
+
+def parse_post(line: bytes, source: str, number: int) -> Post | Reject | Skipped:
+    return parse(Entry(line, source, number), POSTNER)
 
 
 def slices_of(raw: bytes, extension: str = "", max_line_bytes: int = MAX) -> list[Slice]:
@@ -198,9 +210,10 @@ def test_a_compression_bomb_stays_in_memory_bounds(tmp_path: Path, extension: st
     assert path.stat().st_size < 50_000
     program = f"""
 import itertools, resource
+from archive.posts.fields.presets import PRESETS
 from archive.posts.slices import read_slices
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-list(itertools.islice(read_slices({str(path)!r}, 2**20), 3))
+list(itertools.islice(read_slices({str(path)!r}, 2**20, PRESETS["postner"].fields("postner")), 3))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
