@@ -82,11 +82,8 @@ class Index:
     def _ranges(self, terms: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Return the rows of the terms that have any."""
         hashes = np.frombuffer(b"".join([digest(term) for term in terms]), HASHES)
-        order = np.argsort(hashes)  # neighbours in the needles are neighbours in the file
-        first = np.searchsorted(self._segment.hashes, hashes[order], "left")
-        last = np.searchsorted(self._segment.hashes, hashes[order], "right")
-        found = np.flatnonzero(first < last)
-        return {terms[order[k]]: (int(first[k]), int(last[k])) for k in found}
+        rows = self._segment.rows_of(hashes)
+        return {term: (start, end) for term, (start, end) in zip(terms, rows, strict=True) if start < end}
 
     def _best(self, patterns: Sequence[Pattern], ranges: dict[str, tuple[int, int]]) -> list[int] | None:
         """Return the members that fit best, in the order of shards; `[]` for none, None for too many to compare."""
