@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from pipeline import progress as module
-from pipeline.progress import PostsLine, Progress
+from pipeline.progress import PostsLine, Progress, files_line
 
 
 class Terminal(io.StringIO):
@@ -70,3 +70,8 @@ def test_without_a_total_no_share_and_no_time_left_is_claimed() -> None:
     shown = PostsLine(lambda: Counter(tagged=5, posts=9, lines=9), lambda: None)()
     assert shown.startswith("5 posts, ")
     assert "left" not in shown
+
+
+def test_the_line_of_work_elsewhere_tells_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.time, "monotonic", lambda: 175.0)
+    assert files_line(100.0, 1234) == "01:15, 1,234 files of annotations written"
