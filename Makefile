@@ -30,7 +30,7 @@ lint: setup  ## check style and types
 	$(PYTHON) -m mypy
 
 fuzz: setup  ## look for bytes that break the readers of posts, shards and pictures: a minute each
-	for target in lines shards pictures; do $(PYTHON) tests/fuzz/fuzz.py $$target -max_total_time=60 -verbosity=0 -print_final_stats=1 || exit 1; done
+	for target in lines documents tables packings shards pictures; do $(PYTHON) tests/fuzz/fuzz.py $$target -max_total_time=60 -verbosity=0 -print_final_stats=1 || exit 1; done
 
 bench: setup  ## time the whole command against its limit and against a loop by hand
 	$(PYTHON) -m bench.main_job
