@@ -11,7 +11,7 @@ import pytest
 FUZZ = Path(__file__).parent / "fuzz"
 
 
-@pytest.mark.parametrize("target", ["lines", "shards", "pictures"])
+@pytest.mark.parametrize("target", ["lines", "fields", "documents", "tables", "packings", "shards", "pictures"])
 def test_no_case_of_the_corpus_breaks_a_promise(target: str) -> None:
     assert any((FUZZ / "corpus" / target).iterdir())
     done = subprocess.run([sys.executable, FUZZ / "fuzz.py", target, "-runs=0"], capture_output=True, text=True, timeout=120, check=False)

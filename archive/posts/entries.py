@@ -108,7 +108,7 @@ def _kind(content: Content, window: int | None) -> FileKind:
     text = utf8(content.stream)
     format_ = format_of(text, HEAD_BYTES)
     splittable = text is content.stream and not content.packings and format_ in ("JSON lines", "Parquet")
-    return FileKind(content.packings, format_, splittable, window, "text" if format_ == "unknown" else None)
+    return FileKind(content.packings, format_, splittable, window, "text" if format_ == "unknown" and not text.is_damaged else None)
 
 
 def _other(stream: Stream) -> str | None:
@@ -133,7 +133,7 @@ def _entries(content: Content, max_line_bytes: int, paths: Sequence[Path]) -> It
         case "JSON document" | "JavaScript":
             for number, (data, context) in enumerate(split_document(text, max_line_bytes, paths), start=1):
                 yield Entry(data, source, number, context)
-        case "unknown" if content.is_member:
+        case "unknown" if content.is_member and not text.is_damaged:
             yield Entry(Skipped("text"), source, 1)
         case _:
             yield from line_entries(text, source, max_line_bytes, _paths_in_lines(text.peek(HEAD_BYTES), paths))

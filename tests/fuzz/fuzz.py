@@ -1,8 +1,8 @@
-"""Coverage-guided fuzzing of what reads hostile bytes: lines of posts, fields of posts, image shards, pictures.
+"""Coverage-guided fuzzing of what reads hostile bytes: posts files, image shards, pictures.
 
-    python tests/fuzz/fuzz.py lines|fields|shards|pictures [-max_total_time=60] [other options of libFuzzer]
+    python tests/fuzz/fuzz.py lines|fields|documents|tables|packings|shards|pictures [-max_total_time=60] [other options of libFuzzer]
 
-It begins with tests/fuzz/corpus and keeps cases that reach new code in out/fuzz; `make fuzz` runs each for a minute. What
+It begins with tests/fuzz/corpus and keeps cases that reach new code in out/fuzz; `make fuzz` runs all for a minute each. What
 must hold for any bytes is in the functions below; a crash of native code ends the fuzzer and names the case.
 """
 
@@ -22,23 +22,73 @@ with atheris.instrument_imports(include=["archive.posts", "archive.images", "PIL
     from archive.images import Member, fetch, index_shard
     from archive.images.decode import Limits, decode
     from archive.images.image_error import ImageError
+    from archive.posts.entries import count_entries, describe, read_entries
     from archive.posts.fields.choose import FieldOptions, NoPresetError, choose
     from archive.posts.fields.post import parse
     from archive.posts.fields.presets import PRESETS
+    from archive.posts.formats.delimited import delimited_entries
+    from archive.posts.formats.document import split_document
+    from archive.posts.formats.pages import parse_paths
+    from archive.posts.packing import DamagedError
     from archive.posts.records import Entry, Post, Reject, Skipped
     from archive.posts.slices import read_slices
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="postner-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 CAP = 1 << 16
+EACH = parse_paths(["data", "a.data"])
 LIMITS = Limits(max_image_bytes=1 << 20, max_image_pixels=1 << 20)
 
 
 def lines(data: bytes) -> None:
     """Every line is a post or a reject, and a file's slices hold each of its lines once."""
+    _check_slices(data)
+
+
+def documents(data: bytes) -> None:
+    """The records of a document do not depend on where its chunks are cut."""
+    found = []
+    for size in (1 + data[0] % 16 if data else 1, 1 << 16):
+        records = []
+        try:
+            for record in split_document([data[start : start + size] for start in range(1, len(data), size)], 1 << 16, EACH):
+                records.append(record)  # noqa: PERF402 - those before the damage count
+        except DamagedError:
+            pass
+        found.append(records)
+    assert found[0] == found[1]
+    _check_slices(data[1:])
+
+
+def tables(data: bytes) -> None:
+    """Rows are numbered without a gap, in CSV as in Parquet."""
+    rows: list[Entry] = list(delimited_entries([data], "file", ",", 1 << 12))
+    assert [row.line for row in rows] == list(range(1, len(rows) + 1))
+    _check_slices(data)
+
+
+def packings(data: bytes) -> None:
+    """A packed file gives entries or damage, and is counted as it is read."""
+    path = _file(data)
+    describe(path)
+    counted = 0
+    try:
+        for _ in read_entries(path, 1 << 12, ["data"]):
+            counted += 1
+    except DamagedError:
+        pass
+    assert count_entries(path, 1 << 12, ["data"]) == counted
+
+
+def _file(data: bytes) -> str:
     path = SCRATCH / "posts"
     path.write_bytes(data)
+    return str(path)
+
+
+def _check_slices(data: bytes) -> None:
+    """The slices of a file hold each of its entries once."""
     following = 1
-    for slice_ in read_slices(str(path), 1 << 12, PRESETS["postner"].fields("postner")):
+    for slice_ in read_slices(_file(data), 1 << 12, PRESETS["postner"].fields("postner")):
         costs = sum(reject.stage == "post" for reject in slice_.rejects)
         assert slice_.first_line == following
         assert slice_.lines == len(slice_.posts) + costs + slice_.blanks + sum(slice_.skipped.values())
@@ -88,7 +138,7 @@ def pictures(data: bytes) -> None:
 
 def main() -> None:
     """Fuzz the target that is named first."""
-    targets = {"lines": lines, "fields": fields, "shards": shards, "pictures": pictures}
+    targets = {target.__name__: target for target in (lines, fields, documents, tables, packings, shards, pictures)}
     target = sys.argv[1] if len(sys.argv) > 1 else ""
     if target not in targets:
         raise SystemExit(f"fuzz.py: the target is one of {', '.join(targets)}, not {target!r}")

@@ -31,7 +31,7 @@ def delimited_entries(chunks: Iterable[bytes], source: str, delimiter: str, max_
     number = 0
     for row in _rows(lines, delimiter):
         if names is None and isinstance(row, list):
-            names = row
+            names = [cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for cell in row]
             continue
         number += 1
         yield Entry(_record(names or [], row, source, number, delimiter), source, number)

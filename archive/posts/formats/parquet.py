@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
@@ -30,7 +31,7 @@ def parquet_entries(file: BinaryIO, source: str, max_row_bytes: int) -> Iterator
                     number += 1
                     yield Entry(record, source, number)
     except OSError as error:
-        if error.errno is not None:  # pyarrow's own errors have no number
+        if error.errno not in (None, errno.EINVAL):  # pyarrow's own errors have no number; a wrong offset is an invalid argument
             raise
         raise DamagedError(str(error)) from error
     except (pa.ArrowException, ValueError, MemoryError) as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,7 +16,18 @@ _FED_BYTES = {zipfile.ZIP_BZIP2: 2**12, zipfile.ZIP_LZMA: 2**12}
 """Input bytes per call of decompressors that have no limit for their output."""
 
 _ENCRYPTED = 1
-_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError, RuntimeError, MemoryError)
+_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 def zip_members(file: BinaryIO) -> Iterator[tuple[str, Stream]]:
@@ -30,9 +43,13 @@ def zip_members(file: BinaryIO) -> Iterator[tuple[str, Stream]]:
         archive = zipfile.ZipFile(file)
     except _ERRORS as error:
         raise DamagedError(str(error)) from error
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise DamagedError(str(error)) from error
     with archive:
         for member in archive.infolist():
-            if not member.is_dir():
+            if not member.filename.endswith("/"):  # is_dir() fails for an empty name
                 yield member.filename, Stream(_content(archive, member))
 
 
@@ -45,7 +62,7 @@ def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[byte
                 for start in range(0, len(chunk), CHUNK_BYTES):
                     yield chunk[start : start + CHUNK_BYTES]
     except OSError as error:
-        if error.errno is not None:  # the bzip2 decompressor's own errors have no number
+        if error.errno not in (None, errno.EINVAL):  # those of bzip2 have no number; a wrong offset is an invalid argument
             raise
         raise DamagedError(str(error)) from error
     except _ERRORS as error:
