@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
-import numpy as np
-
-from archive.images.decode import Limits, decode
+from archive.images.decode import Limits
 from models.vision.backbone import SIDE, Backbone
 from models.vision.detectors import Detector, load_detector
-from models.vision.images.canvas import Canvas, centre_crop, letterbox
 from models.vision.images.features import ImageFeatures
-
-
-@dataclass(frozen=True, slots=True)
-class PreprocessedImage:
-    """An image as the networks read it: a square for the detector, and a crop for the backbone where there is one."""
-
-    canvas: Canvas
-    crop: np.ndarray | None
+from models.vision.images.preprocess import Preprocess, PreprocessedImage
 
 
 class VisionModel:
@@ -51,9 +41,12 @@ class VisionModel:
         )
 
     def preprocess(self, data: bytes, limits: Limits) -> PreprocessedImage:
-        """Decode one picture, safe to call from many threads. Raises ImageError."""
-        picture = decode(data, limits, self._side, SIDE if self._backbone else 0)
-        return PreprocessedImage(letterbox(picture, self._side), centre_crop(picture, SIDE) if self._backbone else None)
+        """Decode one picture in this process, safe to call from many threads. Raises ImageError."""
+        return self.preprocessing(limits)(data)
+
+    def preprocessing(self, limits: Limits) -> Preprocess:
+        """Return what `preprocess` does, without the networks: for other processes."""
+        return Preprocess(limits, self._side, SIDE if self._backbone else 0)
 
     def extract(self, images: Sequence[PreprocessedImage]) -> list[ImageFeatures]:
         """Extract the features of each image; they do not depend on the others of the batch."""
