@@ -54,10 +54,10 @@ def located(posts: Path, images: str) -> list[Slice]:
     """Slices of a posts file with the places of their pictures, without Beam."""
     from dataclasses import replace
 
-    from archive.images import find_shards, index_shard
+    from archive.images import find_shards, members_by_name
     from archive.posts.slices import read_slices
 
-    members = dict(entry for shard in find_shards(images, "--images") for entry in index_shard(shard) if isinstance(entry, tuple))
+    members, _ = members_by_name(find_shards([images], "--images").shards)
     slices = read_slices(str(posts), 2**20)
     return [replace(s, members={k: members[k] for post in s.posts for k in post.images if k in members}) for s in slices]
 

@@ -36,7 +36,7 @@ def check(options: RunOptions, local: bool) -> ResolvedInputs:
     """Find the inputs and load the models; if the work runs on other machines, on the CPU here. Raises UsageError with one sentence."""
     try:
         posts = find_posts(options.posts, "--posts")
-        shards = find_shards(options.images, "--images") if options.images else []
+        shards = find_shards([options.images], "--images").shards if options.images else []
         models = options.models if local else replace(options.models, device="cpu")
         vision_model, annotator = load_vision_model(models), load_annotator(models)
     except (BundleError, DetectorError, ValueError, OSError) as error:

@@ -13,6 +13,9 @@ from pipeline.output import FOLDERS
 from transforms.writers import WRITER
 from transforms.writers.writer import Folder, UnreadableError
 
+STATUSES = ("ok", "partial", "missing", "ambiguous", "corrupt", "unsupported", "too_large")
+"""What the images column says of a picture."""
+
 
 def inspect(output: str) -> list[str]:
     """Return a sentence for each problem of an output folder.
@@ -66,7 +69,7 @@ def wrong_with(row: dict[str, Any], model: str) -> str | None:
             return f"entity {entity['text']!r} has score {entity['score']}"
         end = entity["end"]
     for image in row["images"]:
-        if image["status"] not in ("ok", "missing", "corrupt", "too_large"):
+        if image["status"] not in STATUSES:
             return f"image {image['key']!r} has status {image['status']!r}"
         for found in image["objects"]:
             x1, y1, x2, y2 = found["box"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from archive.images import Member, index_shard
+from archive.images import Member, ShardProblem, index_shard
 from archive.posts.records import Reject, Slice
 
 REJECTS = "rejects"
@@ -76,9 +76,9 @@ def fill(joined: tuple[str, dict[str, Any]]) -> Iterator[Slice]:
 class _Index(beam.DoFn):
     def process(self, shard: str) -> Iterator[Any]:
         for entry in index_shard(shard):
-            if isinstance(entry, tuple):
+            if isinstance(entry, tuple) and isinstance(entry[1], Member):
                 yield entry
-            else:
+            elif isinstance(entry, ShardProblem):
                 yield beam.pvalue.TaggedOutput(REJECTS, Reject.cut("shard", entry.reason, entry.shard, None, entry.detail))
 
 

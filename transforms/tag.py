@@ -80,7 +80,8 @@ class SliceTagger:
             return {"key": key, "status": picture.status, "width": None, "height": None, "objects": []}
         found = zip(picture.labels.tolist(), picture.scores.tolist(), picture.boxes.tolist(), strict=True)
         objects = [{"label": self._object_names[label], "score": score, "box": box} for label, score, box in found]
-        return {"key": key, "status": "ok", "width": picture.width, "height": picture.height, "objects": objects}
+        status = "partial" if picture.is_partial else "ok"
+        return {"key": key, "status": status, "width": picture.width, "height": picture.height, "objects": objects}
 
 
 def _image_rejects(post: Post, detected: DetectedSlice) -> Iterator[Reject]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from archive.images import Member, ShardProblem, fetch, find_shards, index_shard
+from archive.images import Member, ShardProblem, fetch, find_shards, members_by_name
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from models.vision.images.features import ImageFeatures
@@ -22,6 +22,7 @@ from models.vision.vision_model import VisionModel
 
 BATCH = 32
 FIELDS = tuple(field.name for field in fields(ImageFeatures))
+SCALARS = {"width": int, "height": int, "is_partial": bool}
 PLACE = "place"
 PROBLEMS_TOLD = 5
 
@@ -29,7 +30,7 @@ PROBLEMS_TOLD = 5
 def picture_features(names: Iterable[str], images: str, vision_model: VisionModel, cache: Path | None) -> dict[str, ImageFeatures]:
     """Return image features by name; the name `123` means the key `123.jpg`.
 
-    If a key occurs more than once, the first in the order of shards and offsets counts.
+    If a key occurs more than once, the first shard counts, and in it the last picture.
     Missing and unreadable pictures are left out, and counted on standard error.
 
     Args:
@@ -66,15 +67,8 @@ def picture_features(names: Iterable[str], images: str, vision_model: VisionMode
 
 
 def _members(wanted: set[str], images: str) -> tuple[dict[str, Member], list[ShardProblem]]:
-    members: dict[str, Member] = {}
-    problems = []
-    for shard in find_shards(images, "--images"):
-        for entry in index_shard(shard):
-            if isinstance(entry, ShardProblem):
-                problems.append(entry)
-            elif entry[0].endswith(".jpg") and (name := entry[0].removesuffix(".jpg")) in wanted:
-                members[name] = min(entry[1], members.get(name, entry[1]))
-    return members, problems
+    members, problems = members_by_name(find_shards([images], "--images").shards)
+    return {name: members[key] for name in wanted if (key := f"{name}.jpg") in members}, problems
 
 
 def _tell(wanted: set[str], features: dict[str, ImageFeatures], problems: list[ShardProblem], images: str) -> None:
@@ -117,7 +111,7 @@ def _load(cache: Path, identity: str) -> dict[str, tuple[str, ImageFeatures]]:
                 parts[name][field] = stored[key]
         del parts[""]
         features = {
-            name: (str(of_one.pop(PLACE)), ImageFeatures(**of_one | {"width": int(of_one["width"]), "height": int(of_one["height"])}))
+            name: (str(of_one.pop(PLACE)), ImageFeatures(**of_one | {field: kind(of_one[field]) for field, kind in SCALARS.items()}))
             for name, of_one in parts.items()
         }
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:

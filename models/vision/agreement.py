@@ -16,7 +16,7 @@ import torch
 from torchvision.ops import box_iou
 from tqdm import tqdm
 
-from archive.images import fetch, find_shards, index_shard
+from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from models.pretrained import PRETRAINED
@@ -123,7 +123,7 @@ def main(argv: list[str]) -> int:
 
 
 def _photos(images: str, count: int, vision_model: VisionModel) -> list[PreprocessedImage]:
-    members = [entry[1] for shard in find_shards(images, "--images") for entry in index_shard(shard) if isinstance(entry, tuple)][:count]
+    members = list(members_by_name(find_shards([images], "--images").shards)[0].values())[:count]
     preprocessed = []
     for _, data in fetch(members, Limits.max_image_bytes):
         try:

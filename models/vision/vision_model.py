@@ -58,4 +58,4 @@ class VisionModel:
         if self._backbone:
             grids = self._backbone.grids([image.crop for image in images if image.crop is not None])
             features = [replace(of_one, grid=grid) for of_one, grid in zip(features, grids, strict=True)]
-        return features
+        return [replace(of_one, is_partial=image.is_partial) for of_one, image in zip(features, images, strict=True)]

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["archive.posts.lines", "archive.posts.slices", "archive.images", "archive.images.decode", "PIL"]):
-    from archive.images import fetch, index_shard
+    from archive.images import Member, fetch, index_shard
     from archive.images.decode import Limits, decode
     from archive.images.image_error import ImageError
     from archive.posts.lines import COMPRESSIONS
@@ -48,7 +48,7 @@ def shards(data: bytes) -> None:
     """An index never fails, and no member gives more bytes than allowed."""
     path = SCRATCH / ("shard.zip" if data[:1] == b"P" else "shard.tar")
     path.write_bytes(data)
-    members = [entry[1] for entry in index_shard(str(path)) if isinstance(entry, tuple)]
+    members = [entry[1] for entry in index_shard(str(path)) if isinstance(entry, tuple) and isinstance(entry[1], Member)]
     for _, found in fetch(members[:100], CAP):
         assert isinstance(found, ImageError) or len(found) <= CAP
 
@@ -60,8 +60,9 @@ def pictures(data: bytes) -> None:
     except ImageError as error:
         status = error.status
     else:
-        status = "ok" if picture.width * picture.height <= LIMITS.max_image_pixels and picture.pixels.shape[2] == 3 else "wrong"
-    assert status in ("ok", "corrupt", "too_large")
+        height, width, channels = picture.pixels.shape
+        status = "ok" if height * width <= LIMITS.max_image_pixels and channels == 3 and 0 <= picture.missing_rows < 1 else "wrong"
+    assert status in ("ok", "corrupt", "unsupported", "too_large")
 
 
 def main() -> None:

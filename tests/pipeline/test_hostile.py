@@ -76,9 +76,9 @@ def pictures(jpeg: bytes) -> dict[str, tuple[bytes, str]]:
         "one.png": (png(1, 1), "ok"),
         "bomb.png": (png(50_000, 50_000), "too_large"),
         "liar.jpg": (jpeg[:larger] + struct.pack(">HH", 65_000, 65_000) + jpeg[larger + 4 :], "too_large"),
-        "half.jpg": (jpeg[: len(jpeg) // 3], "corrupt"),
+        "half.jpg": (jpeg[: len(jpeg) // 3], "partial"),
         "page.jpg": (b"<html><script>alert(1)</script></html>", "corrupt"),
-        "vector.jpg": (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://169.254.169.254/"/></svg>', "corrupt"),
+        "vector.jpg": (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://169.254.169.254/"/></svg>', "unsupported"),
         "script.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) (r) file\n", "corrupt"),
         "empty.jpg": (b"", "corrupt"),
     }

@@ -87,7 +87,7 @@ def _preprocessed(preprocess: Callable[[bytes], PreprocessedImage], data: bytes,
         while written < array.nbytes:
             written += os.pwrite(shared, view[written:], position + written)
         position += array.nbytes
-    return {"canvas": canvas, "shapes": [array.shape for array in arrays]}
+    return {"canvas": canvas, "is_partial": image.is_partial, "shapes": [array.shape for array in arrays]}
 
 
 def _die_with(parent: int) -> None:

@@ -98,7 +98,8 @@ class DecodeProcess:
                 raise EOFError
             position += array.nbytes
             arrays.append(array)
-        return PreprocessedImage(Canvas(pixels=arrays[0], **reply["canvas"]), arrays[1] if len(arrays) > 1 else None)
+        crop = arrays[1] if len(arrays) > 1 else None
+        return PreprocessedImage(Canvas(pixels=arrays[0], **reply["canvas"]), crop, reply["is_partial"])
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._shared = _shared_memory()

@@ -20,6 +20,7 @@ class ImageFeatures:
         scores: (K,) float32.
         boxes: (K, 4) float32, xyxy, pixels of the original.
         grid: (49, C) float16, rows of a 7 x 7 grid from the top left, or None.
+        is_partial: whether a part of the picture's rows is missing.
     """
 
     width: int
@@ -28,6 +29,7 @@ class ImageFeatures:
     scores: np.ndarray
     boxes: np.ndarray
     grid: np.ndarray | None = None
+    is_partial: bool = False
 
     @classmethod
     def empty(cls, width: int, height: int) -> ImageFeatures:

@@ -12,10 +12,14 @@ from models.vision.images.canvas import Canvas, centre_crop, letterbox
 
 @dataclass(frozen=True, slots=True)
 class PreprocessedImage:
-    """An image as the networks read it: a square for the detector, and a crop for the backbone where there is one."""
+    """An image as the networks read it: a square for the detector, and a crop for the backbone where there is one.
+
+    `is_partial` tells whether a part of its rows is missing.
+    """
 
     canvas: Canvas
     crop: np.ndarray | None
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +44,5 @@ class Preprocess:
     def __call__(self, data: bytes) -> PreprocessedImage:
         """Raises ImageError."""
         picture = decode(data, self.limits, self.side, self.crop_side)
-        return PreprocessedImage(letterbox(picture, self.side), centre_crop(picture, self.crop_side) if self.crop_side else None)
+        crop = centre_crop(picture, self.crop_side) if self.crop_side else None
+        return PreprocessedImage(letterbox(picture, self.side), crop, picture.is_partial)
