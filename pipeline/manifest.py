@@ -11,7 +11,7 @@ from pipeline.checks import ResolvedInputs
 from pipeline.inputs import InputFile, fingerprint
 from pipeline.options import OPTIONS, RunOptions, UsageError
 from transforms.writers import WRITER
-from transforms.writers.whole_file import whole_file
+from archive.whole_file import whole_file
 
 FILE = "run.json"
 

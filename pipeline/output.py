@@ -9,12 +9,13 @@ from archive.stores import resolve
 from pipeline.manifest import FILE, RunManifest, load
 from pipeline.options import RunOptions, UsageError
 from transforms.writers import WRITER
-from transforms.writers.whole_file import PARTIAL, whole_file
+from archive.whole_file import PARTIAL, whole_file
 from transforms.writers.writer import Folder
 
 FOLDERS: tuple[Folder, ...] = ("annotations", "rejects")
 LOG = "error.log"
-OURS = {*FOLDERS, FILE, LOG}
+INDEX = "index"
+OURS = {*FOLDERS, FILE, LOG, INDEX}
 
 
 def prepare(options: RunOptions) -> RunManifest | None:

@@ -55,6 +55,11 @@ def of_counts(counts: Counter[str], seconds: float) -> str:
     return f"{meter} {counts['pictures']:,} pictures"
 
 
+def of_shards(done: int, shards: int, seconds: float) -> str:
+    """Return a line with the number of shards whose index is up to date."""
+    return f"{tqdm.format_interval(seconds)}, indexing {done:,} of {shards:,} shards"
+
+
 def of_files(files: int, seconds: float) -> str:
     """Return a line with the number of files written so far.
 

@@ -17,14 +17,16 @@ import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
+from archive.images.index import IndexFile, update_index
 from models.loading import load_annotator, load_vision_model
-from pipeline.beam_options import only_writes_graph
+from pipeline.beam_options import is_local, only_writes_graph
 from pipeline.graph import build
 from pipeline.options import RunOptions
 from pipeline.output import done_slices
 from pipeline.process import cause_of
-from pipeline.progress import Progress, of_counts, of_files
+from pipeline.progress import Progress, of_counts, of_files, of_shards
 from transforms.counters import LIVE, counts_of
+from transforms.locate_images import write_problems
 from transforms.read_posts import SliceFilter
 
 COUNTERS_INTERVAL_S = 0.5
@@ -48,6 +50,8 @@ class Job:
         posts: addresses of the posts files.
         shards: addresses of the image shards.
         slice_filter: the slices to annotate.
+        index_folder: address of the index of the shards.
+        index: the index when it is up to date; on an engine the work itself begins with that.
     """
 
     options: RunOptions
@@ -55,10 +59,14 @@ class Job:
     posts: list[str]
     shards: list[str]
     slice_filter: SliceFilter
+    index_folder: str
+    index: IndexFile | None = None
 
 
 def do(job: Job) -> Counter[str] | None:
     """Run the job and show progress. Returns the counters; None if the job was only submitted. Raises whatever ends a pipeline."""
+    if is_local(job.beam_options):
+        job = replace(job, index=_index(job))
     if job.options.local_workers > 1:
         return _share(job)
     LIVE.clear()
@@ -75,6 +83,20 @@ def do(job: Job) -> Counter[str] | None:
     return counts_of(result)
 
 
+def _index(job: Job) -> IndexFile:
+    """Bring the index up to date in this process, and write the problems of the shards."""
+    done = 0
+
+    def keep(finished: int, _: int) -> None:
+        nonlocal done
+        done = finished
+
+    with Progress(lambda seconds: of_shards(done, len(job.shards), seconds)):
+        index = update_index(job.shards, job.index_folder, job.options.output, keep).file
+    write_problems(index, job.options.output)
+    return index
+
+
 def _wait(result: PipelineResult) -> None:
     """Wait until an engine on other machines is done."""
     threading.excepthook = lambda _: None  # Beam's threads that listen to the engine fail when it is lost: reported once, below
@@ -86,7 +108,7 @@ def _wait(result: PipelineResult) -> None:
 
 def _pipeline(job: Job) -> beam.Pipeline:
     pipeline = beam.Pipeline(options=job.beam_options)
-    build(pipeline, job.options, job.posts, job.shards, job.slice_filter)
+    build(pipeline, job.options, job.posts, job.shards, job.slice_filter, job.index_folder, job.index)
     return pipeline
 
 

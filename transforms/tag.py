@@ -50,7 +50,7 @@ class SliceTagger:
         inputs = [(post.text, self._seen(post, detected.pictures)) for post in detected.slice.posts]
         with timed("tag"):
             tagged = bisect_on_failure(self._annotator.annotate, inputs)
-        rows, rejects = [], list(detected.slice.rejects)
+        rows, rejects = [], [*detected.slice.rejects, *detected.rejects]
         for post, entities in zip(detected.slice.posts, tagged, strict=True):
             if isinstance(entities, Exception):
                 rejects.append(Reject.cut("tag", "model_failed", post.source, post.line, f"{type(entities).__name__}: {entities}"))

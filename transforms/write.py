@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from operator import attrgetter
 from typing import Any
 
 import apache_beam as beam
@@ -31,26 +29,6 @@ class WriteSlices(beam.PTransform):
 
     def expand(self, slices: beam.PCollection) -> beam.PCollection:
         return slices | beam.Map(write_slice, self._output).with_output_types(str)
-
-
-class WriteShardRejects(beam.PTransform):
-    """Write the rejects of each image shard to `rejects/shard-<hash>`.
-
-    Args:
-        output: address of the output folder.
-    """
-
-    def __init__(self, output: str) -> None:
-        super().__init__()
-        self._output = output
-
-    def expand(self, rejects: beam.PCollection) -> beam.PCollection:
-        return (
-            rejects
-            | beam.WithKeys(attrgetter("source"))
-            | beam.GroupByKey()
-            | beam.MapTuple(functools.partial(write_shard_rejects, output=self._output))
-        )
 
 
 def write_slice(annotated: AnnotatedSlice, output: str) -> str:

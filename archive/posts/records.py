@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-from archive.images.member import Member
 
 PAYLOAD_BYTES = 1024
 
@@ -91,7 +89,6 @@ class Slice:
         blanks: how many of them are empty.
         posts: the readable lines, in file order.
         rejects: the unreadable lines.
-        members: location of each picture that the posts name, by key; other keys are in no shard.
     """
 
     name: str
@@ -101,4 +98,3 @@ class Slice:
     blanks: int
     posts: tuple[Post, ...]
     rejects: tuple[Reject, ...] = ()
-    members: dict[str, Member] = field(default_factory=dict)

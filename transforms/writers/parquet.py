@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transforms.writers import schema
-from transforms.writers.whole_file import whole_file
+from archive.whole_file import whole_file
 from transforms.writers.writer import Folder, SliceCounts, SliceFacts, UnreadableError
 
 ROW_GROUP_ROWS = 1024
