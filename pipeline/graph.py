@@ -37,6 +37,6 @@ def build(
     located_in = index or pipeline | "IndexShards" >> IndexShards(shards, index_folder, options.output)
     read = pipeline | "ReadPosts" >> ReadPosts(posts, options.max_line_bytes, slice_filter)
     located = read | "LocateImages" >> LocateImages(located_in, options.max_image_bytes)
-    annotate = AnnotateSlices(options.models, options.limits).with_resource_hints(**options.hints)
+    annotate = AnnotateSlices(options.models, options.limits, local_workers=options.local_workers).with_resource_hints(**options.hints)
     annotated = located | "Annotate" >> annotate
     annotated | "Write" >> WriteSlices(options.output)

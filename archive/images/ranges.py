@@ -24,8 +24,8 @@ class Range:
     """Hold neighbouring members, and the part of the shard that they lie in.
 
     Attributes:
-        members: in the order of their offsets.
-        start, end: first byte, and the byte behind the last.
+        members: of one shard, in the order of their offsets.
+        start, end: first byte, and the byte behind the last; the same for a member that is too large to be read.
     """
 
     members: tuple[Member, ...]
@@ -38,16 +38,13 @@ def stored_bytes(member: Member) -> int:
     return member.size if member.packing == "stored" else LOCAL_HEADER_BYTES + ZIP_SLACK_BYTES + member.size
 
 
-def ranges_of(members: Sequence[Member]) -> Iterator[Range]:
-    """Yield ranges that hold the members of one shard, which are in the order of their offsets."""
+def ranges_of(members: Sequence[Member], max_bytes: int) -> Iterator[Range]:
+    """Yield ranges that hold the members, which are sorted. A member of more than `max_bytes` gets a range without bytes."""
     group: list[Member] = []
     start = end = wanted = 0
     for member in members:
-        size = stored_bytes(member)
-        gap = member.offset - end
-        waste = member.offset - start - wanted
-        is_near = gap <= SMALL_GAP_BYTES or (gap <= LARGEST_GAP_BYTES and waste <= WASTE * (wanted + size))
-        if group and not (is_near and member.offset + size - start <= LARGEST_BYTES):
+        size = stored_bytes(member) if member.size <= max_bytes else 0
+        if group and not (size and wanted and member.shard == group[0].shard and _is_near(member.offset, size, start, end, wanted)):
             yield Range(tuple(group), start, end)
             group = []
         if not group:
@@ -58,3 +55,10 @@ def ranges_of(members: Sequence[Member]) -> Iterator[Range]:
         wanted += size
     if group:
         yield Range(tuple(group), start, end)
+
+
+def _is_near(offset: int, size: int, start: int, end: int, wanted: int) -> bool:
+    """Whether a member is to be read along with a range of which `wanted` bytes are members."""
+    gap, waste = offset - end, offset - start - wanted
+    is_cheap = gap <= SMALL_GAP_BYTES or (gap <= LARGEST_GAP_BYTES and waste <= WASTE * (wanted + size))
+    return is_cheap and offset + size - start <= LARGEST_BYTES

@@ -46,7 +46,7 @@ def main() -> None:
         return
     send(replies, b"")
     while len(size := requests.read(SIZE.size)) == SIZE.size:
-        data = os.pread(shared, *SIZE.unpack(size), 0)
+        data = os.pread(shared, SIZE.unpack(size)[0], 0)
         signal.setitimer(signal.ITIMER_REAL, preprocess.limits.decode_timeout_s)  # SIGALRM ends even a loop in native code
         reply = _preprocessed(preprocess, data, shared)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -82,7 +82,7 @@ def _preprocessed(preprocess: Callable[[bytes], PreprocessedImage], data: bytes,
     arrays = [np.ascontiguousarray(array) for array in (canvas.pop("pixels"), image.crop) if array is not None]
     position = 0
     for array in arrays:
-        view = memoryview(array).cast("B") if array.size else b""
+        view = array.data.cast("B")
         written = 0
         while written < array.nbytes:
             written += os.pwrite(shared, view[written:], position + written)

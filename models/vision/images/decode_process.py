@@ -94,7 +94,7 @@ class DecodeProcess:
         position = 0
         for shape in reply["shapes"]:
             array = np.empty(shape, np.uint8)
-            if array.size and os.preadv(self._shared, [memoryview(array).cast("B")], position) < array.nbytes:
+            if os.preadv(self._shared, [array.data.cast("B")], position) < array.nbytes:
                 raise EOFError
             position += array.nbytes
             arrays.append(array)
