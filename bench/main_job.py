@@ -28,6 +28,7 @@ from pathlib import Path
 
 import torch
 
+from archive.images import Member
 from archive.images.decode import Limits
 from archive.posts.records import Slice
 from models.inference.devices import usable_cores
@@ -50,16 +51,14 @@ def sample(archive: Path, posts: int, folder: Path) -> Path:
     return target
 
 
-def located(posts: Path, images: str) -> list[Slice]:
+def located(posts: Path, images: str) -> list[tuple[Slice, dict[str, Member]]]:
     """Slices of a posts file with the places of their pictures, without Beam."""
-    from dataclasses import replace
-
     from archive.images import find_shards, members_by_name
     from archive.posts.slices import read_slices
 
     members, _ = members_by_name(find_shards([images], "--images").shards)
     slices = read_slices(str(posts), 2**20)
-    return [replace(s, members={k: members[k] for post in s.posts for k in post.images if k in members}) for s in slices]
+    return [(s, {k: members[k] for post in s.posts for k in post.images if k in members}) for s in slices]
 
 
 def limit(posts: Path, images: str, options: ModelOptions) -> float:
@@ -69,8 +68,8 @@ def limit(posts: Path, images: str, options: ModelOptions) -> float:
 
     vision_model, annotator = load_vision_model(options), load_annotator(options)
     looking: list[tuple[Slice, list[str], list[PreprocessedImage]]] = []
-    for piece in located(posts, images):
-        keys = {member: key for key, member in piece.members.items()}
+    for piece, members in located(posts, images):
+        keys = {member: key for key, member in members.items()}
         found = [
             (keys[member], vision_model.preprocess(data, Limits())) for member, data in fetch(list(keys), 2**25) if isinstance(data, bytes)
         ]
@@ -101,11 +100,11 @@ def by_hand(posts: Path, images: str, options: ModelOptions) -> float:
     vision_model, annotator = load_vision_model(options), load_annotator(options)
     pieces = located(posts, images)
     start = time.perf_counter()
-    for piece in pieces:
+    for piece, members in pieces:
         for post in piece.posts:
             seen = []
             for key in post.images:
-                for _, data in fetch([piece.members[key]], 2**25):
+                for _, data in fetch([members[key]], 2**25):
                     assert isinstance(data, bytes)
                     seen.append(Seen(key, vision_model.extract([vision_model.preprocess(data, Limits())])[0]))
             annotator.annotate([(post.text, seen)])

@@ -8,7 +8,8 @@ import apache_beam as beam
 
 from archive.images.index import IndexFile
 from pipeline.options import RunOptions
-from transforms.locate_images import IndexShards, LocateImages
+from transforms.index_shards import IndexShards
+from transforms.locate_images import LocateImages
 from transforms.read_posts import ReadPosts, SliceFilter
 from transforms.run_models import AnnotateSlices
 from transforms.write import WriteSlices

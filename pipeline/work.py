@@ -26,7 +26,7 @@ from pipeline.output import done_slices
 from pipeline.process import cause_of
 from pipeline.progress import Progress, of_counts, of_files, of_shards
 from transforms.counters import LIVE, counts_of
-from transforms.locate_images import write_problems
+from transforms.index_shards import write_problems
 from transforms.read_posts import SliceFilter
 
 COUNTERS_INTERVAL_S = 0.5

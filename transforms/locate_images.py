@@ -1,17 +1,15 @@
-"""Find the pictures of slices in the index, and keep the index up to date on an engine."""
+"""Find the pictures of slices in the index."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
 
 from archive.images import ImageError, Member
-from archive.images.index import IndexFile, Located, index_one, open_index, update_index
+from archive.images.index import IndexFile, Located, open_index
 from archive.posts.records import Reject, Slice
 from transforms.counters import count, timed
-from transforms.write import write_shard_rejects
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +45,6 @@ class LocateImages(beam.PTransform):
         return slices | beam.Map(locate_slice, self._index, self._max_image_bytes)
 
 
-@beam.typehints.with_output_types(IndexFile)
-class IndexShards(beam.PTransform):
-    """Bring the index up to date on an engine: workers share the shards, then one merges what they wrote.
-
-    Args:
-        shards: addresses, from `archive.images.find_shards`.
-        folder: address of the index.
-        output: address of the output folder, where the shards' problems are written.
-    """
-
-    def __init__(self, shards: Sequence[str], folder: str, output: str) -> None:
-        super().__init__()
-        self._shards = list(shards)
-        self._folder = folder
-        self._output = output
-
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        states = begin | beam.Create(self._shards) | beam.Reshuffle() | "IndexShard" >> beam.Map(index_one, self._folder)
-        return (
-            begin
-            | "Once" >> beam.Create([self._shards])
-            | "Merge" >> beam.Map(_merged, self._folder, self._output, beam.pvalue.AsIter(states))
-        )
-
-
 def locate_slice(slice_: Slice, index: IndexFile, max_image_bytes: int) -> LocatedSlice:
     """Return a slice with the place of each picture that its posts name."""
     keys = list(dict.fromkeys(key for post in slice_.posts for key in post.images))
@@ -81,17 +54,3 @@ def locate_slice(slice_: Slice, index: IndexFile, max_image_bytes: int) -> Locat
     count("keys.found", sum(isinstance(place, Member) for place in located.places.values()))
     rejects = tuple(Reject.cut("shard", "duplicate_key", shard, None, key) for key, shard in located.duplicates)
     return LocatedSlice(slice_, located.places, rejects)
-
-
-def write_problems(index: IndexFile, output: str) -> None:
-    """Write the problems of all shards of an index as rejects, a file a shard."""
-    for shard, problems in open_index(index).problems():
-        rejects = (Reject.cut("shard", problem.reason, problem.shard, None, problem.detail) for problem in problems)
-        write_shard_rejects(shard, rejects, output)
-
-
-def _merged(shards: list[str], folder: str, output: str, states: object) -> IndexFile:
-    """Merge the files of the shards; `states` is there when all of them are written."""
-    index = update_index(shards, folder, output).file
-    write_problems(index, output)
-    return index

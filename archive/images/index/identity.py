@@ -1,4 +1,4 @@
-"""Recognise a shard that was indexed before: the same, only touched, only grown, or another one."""
+"""Recognise a shard that was indexed before: the same, one with something appended, or another one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from archive.images.index.segment import Segment, Shard
 from archive.stores import open_file, resolve
 
-State = Literal["same", "touched", "grown", "changed"]
+Likeness = Literal["same", "appended", "other"]
 
 _BLOCK_BYTES = 512
 _SAMPLES = 16
@@ -33,8 +33,10 @@ def is_same(known: Shard, size: int, modified: str) -> bool:
     return bool(known.modified) and (known.size, known.modified) == (size, modified)
 
 
-def state_of(before: Segment, size: int, modified: str) -> State:
+def likeness(before: Segment, size: int, modified: str) -> Likeness:
     """Compare a shard with what was indexed.
+
+    `appended` says that the tar begins as it did. How much is new, if anything, its size does not say: tars are padded.
 
     Args:
         before: the segment of this shard alone.
@@ -48,12 +50,12 @@ def state_of(before: Segment, size: int, modified: str) -> State:
     if is_same(known, size, modified):
         return "same"
     if known.end is None or not known.modified or size < known.size:
-        return "changed"
+        return "other"
     if any(problem.reason in _CUT_SHORT for _, problems in before.shard_problems() for problem in problems):
-        return "changed"
+        return "other"
     if header_check(known.address, known.end, [before]) != known.check:
-        return "changed"
-    return "touched" if size == known.size else "grown"
+        return "other"
+    return "appended"
 
 
 def header_check(shard: str, end: int, segments: Sequence[Segment]) -> str:

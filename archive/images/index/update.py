@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
 from archive.images.index.build import build
 from archive.images.index.files import IndexFile, hashed, load, publish
-from archive.images.index.identity import is_same, state_of, version_of
+from archive.images.index.identity import Likeness, is_same, likeness, version_of
 from archive.images.index.merge import Place, merge
-from archive.images.index.segment import Segment, Shard, open_segment
+from archive.images.index.segment import Segment, open_segment
 
 THREADS = 16
 """Shards that are looked at together: on a store each costs a request or two."""
@@ -132,18 +132,14 @@ def _place(shard: str, folder: str, before: Place | None, scratch: Path) -> tupl
     if kept is None or [one.address for one in kept.shards] != [shard]:
         build(shard, size, modified, path)
         return "new", _published(path, address)
-    match _state(kept, size, modified):
-        case "same":
-            return "kept", (kept, 0)
-        case "touched":
-            _rewrite(kept, replace(kept.shards[0], size=size, modified=modified), path)
-            return "touched", _published(path, address)
-        case "grown":
-            build(shard, size, modified, path, kept)
-            return "grown", _published(path, address)
-        case _:
-            build(shard, size, modified, path)
-            return "changed" if kept.shards[0].modified else "new", _published(path, address)
+    how = _likeness(kept, size, modified)
+    if how == "same":
+        return "kept", (kept, 0)
+    build(shard, size, modified, path, kept if how == "appended" else None)
+    place = _published(path, address)
+    if how == "appended":
+        return "grown" if place[0].shards[0].end != kept.shards[0].end else "touched", place
+    return "changed" if kept.shards[0].modified else "new", place
 
 
 def _version(shard: str) -> tuple[int, str]:
@@ -153,16 +149,11 @@ def _version(shard: str) -> tuple[int, str]:
         return 0, ""
 
 
-def _state(kept: Segment, size: int, modified: str) -> str:
+def _likeness(kept: Segment, size: int, modified: str) -> Likeness:
     try:
-        return state_of(kept, size, modified)
+        return likeness(kept, size, modified)
     except OSError:
-        return "changed"
-
-
-def _rewrite(kept: Segment, shard: Shard, path: Path) -> None:
-    with path.open("wb") as file:
-        merge([(shard, [(kept, 0)])], file)
+        return "other"
 
 
 def _published(path: Path, address: str) -> Place:
