@@ -60,7 +60,11 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
         manifest.save(options.output, run, report.about(options, inputs, started))
         startup_seconds = time.time() - started
         slice_filter = SliceFilter(output.done_slices(options.output))
-        counters = do(Job(options, beam_options, pending, inputs.shards, slice_filter, f"{options.output}/index")) if (pending := run.pending()) else Counter()
+        counters = (
+            do(Job(options, beam_options, pending, inputs.shards, slice_filter, f"{options.output}/index"))
+            if (pending := run.pending())
+            else Counter()
+        )
         if counters is None:
             print(f"postner: the job is described, not run; when the engine has run it, use --resume to check {options.output}")
             return EXIT_DONE

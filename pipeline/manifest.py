@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from archive.stores import open_file
+from archive.whole_file import whole_file
 from pipeline.checks import ResolvedInputs
 from pipeline.inputs import InputFile, fingerprint
 from pipeline.options import OPTIONS, RunOptions, UsageError
 from transforms.writers import WRITER
-from archive.whole_file import whole_file
 
 FILE = "run.json"
 

@@ -6,10 +6,10 @@ import posixpath
 import tempfile
 
 from archive.stores import resolve
+from archive.whole_file import PARTIAL, whole_file
 from pipeline.manifest import FILE, RunManifest, load
 from pipeline.options import RunOptions, UsageError
 from transforms.writers import WRITER
-from archive.whole_file import PARTIAL, whole_file
 from transforms.writers.writer import Folder
 
 FOLDERS: tuple[Folder, ...] = ("annotations", "rejects")

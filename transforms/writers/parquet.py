@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from transforms.writers import schema
 from archive.whole_file import whole_file
+from transforms.writers import schema
 from transforms.writers.writer import Folder, SliceCounts, SliceFacts, UnreadableError
 
 ROW_GROUP_ROWS = 1024

@@ -19,7 +19,9 @@ from archive.images.index.segment import HASHES, LINK, MEMBERS, OWNERS, PACKINGS
 CHUNK_MEMBERS = 2**16
 """Members that are held in memory; then they are sorted and written."""
 
-NEVER_PICTURES = frozenset("json jsonl txt md csv tsv parquet html xml log yaml yml sha256 md5 cls npy npz".split())
+NEVER_PICTURES = frozenset(
+    ["json", "jsonl", "txt", "md", "csv", "tsv", "parquet", "html", "xml", "log", "yaml", "yml", "sha256", "md5", "cls", "npy", "npz"]
+)
 """Extensions of what lies beside pictures. No key finds such members, so they cost nothing."""
 
 _NUMBER = {packing: number for number, packing in enumerate(PACKINGS)}
@@ -117,7 +119,12 @@ class _Reading:
 
     def _chunk(self) -> Segment:
         members = np.empty(len(self._offsets), MEMBERS)
-        columns = {"offset": self._offsets, "size": self._sizes, "name_end": self._name_ends, "packing": self._packings}
+        columns: dict[str, array[int] | bytearray] = {
+            "offset": self._offsets,
+            "size": self._sizes,
+            "name_end": self._name_ends,
+            "packing": self._packings,
+        }
         for name, column in columns.items():
             members[name] = np.frombuffer(column, MEMBERS[name])
         hashes = np.frombuffer(self._digests, HASHES)

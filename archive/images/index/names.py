@@ -17,7 +17,9 @@ LONGEST_NAME = 4096
 
 LONGEST_EXTENSION = 5
 
-PICTURES = frozenset("jpg jpeg jpe jfif png gif webp bmp dib tif tiff mpo avif heic heif jxl".split())
+PICTURES = frozenset(
+    ["jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp", "bmp", "dib", "tif", "tiff", "mpo", "avif", "heic", "heif", "jxl"]
+)
 """Extensions that a key may have where the member's differs: tools convert pictures and keep the stem."""
 
 

@@ -16,7 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archive.images import ImageError, Member
-from archive.images.index import Index, IndexDamagedError, IndexFile, UpdatedIndex, build, files, index_one, open_index, update, update_index
+from archive.images.index import (
+    Index,
+    IndexDamagedError,
+    IndexFile,
+    UpdatedIndex,
+    build,
+    files,
+    index_one,
+    open_index,
+    update,
+    update_index,
+)
 
 
 def tar(path: Path, *members: tuple[str, bytes], mode: str = "w") -> str:
