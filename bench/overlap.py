@@ -8,7 +8,8 @@ batch at a time. Each ranged read of the store takes 30 ms. Decoding sleeps 10 m
 
 `decoding allows` is the share that decoding and the reads would allow if nothing else took time.
 
-RESULT
+On two cores beside busy neighbours (load 7): 8 threads 88 %, decoding allows 100 %; 4 threads 51 % of 64 %. Two threads, one
+read a picture and nothing ahead of a slice, as it was before: 10 %.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from archive.images import Member
+from archive.images import ImageError, Member
 from archive.posts.records import Post, Slice
 from archive.posts.slices import FIRST_SLICE_LINES, LARGEST_SLICE_LINES
 from bench.sleeping_decoder import SIDE, SleepingDecoder
@@ -94,7 +95,7 @@ def _slices(posts: int, shard: str) -> Iterator[LocatedSlice]:
     while first < posts:
         numbers = range(first, min(first + lines, posts))
         of_slice = tuple(Post(str(n), "", (str(n),), None, "posts", n) for n in numbers)
-        places = dict(zip(map(str, numbers), _members(shard, numbers), strict=True))
+        places: dict[str, Member | ImageError] = dict(zip(map(str, numbers), _members(shard, numbers), strict=True))
         yield LocatedSlice(Slice(str(first), "posts", first, len(numbers), 0, of_slice), places)
         first, lines = first + lines, min(2 * lines, LARGEST_SLICE_LINES)
 

@@ -12,6 +12,7 @@ from models.vision.images.canvas import Canvas
 from models.vision.images.preprocess import PreprocessedImage
 
 SIDE = 640
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class SleepingDecoder:
     """Takes the same time for each picture, and gives a real square."""
 
     seconds: float
-    limits: Limits = Limits()
+    limits: Limits = LIMITS
     image_bytes: int = 3 * SIDE * SIDE
 
     def __call__(self, data: bytes) -> PreprocessedImage:

@@ -16,6 +16,7 @@ from models.vision.images.canvas import Canvas
 from models.vision.images.preprocess import PreprocessedImage
 
 SIDE = 8
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class StandIn:
         image_bytes: as of a real decoder.
     """
 
-    limits: Limits = Limits()
+    limits: Limits = LIMITS
     seconds: float = 0.0
     damaged: frozenset[int] = frozenset()
     fails: frozenset[int] = frozenset()

@@ -106,9 +106,7 @@ def test_every_key_has_an_outcome(reader: Reader, members: dict[str, Member], ba
     }
 
 
-def test_reposted_pictures_are_detected_at_once(
-    reader: Reader, vision_model: CountingVisionModel, members: dict[str, Member]
-) -> None:
+def test_reposted_pictures_are_detected_at_once(reader: Reader, vision_model: CountingVisionModel, members: dict[str, Member]) -> None:
     pictures = reader()
     before = vision_model.seen
     first = pictures.detect(slice_of(members, ("1.jpg", "2.jpg"), ("1.jpg",)))

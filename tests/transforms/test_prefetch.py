@@ -160,10 +160,16 @@ def test_no_pictures(decoder: Callable[..., Decoder]) -> None:
 
 @pytest.mark.parametrize(
     ("given_threads", "workers", "device", "cores", "expected"),
-    [(0, 1, "cpu", 2, 2), (0, 1, "cpu", 16, 4), (0, 1, "cuda", 16, 16), (0, 4, "cuda", 16, 4), (0, 8, "cuda", 8, 2), (6, 3, "cpu", 2, 2), (1, 2, "cpu", 2, 1)],
+    [
+        (0, 1, "cpu", 2, 2),
+        (0, 1, "cpu", 16, 4),
+        (0, 1, "cuda", 16, 16),
+        (0, 4, "cuda", 16, 4),
+        (0, 8, "cuda", 8, 2),
+        (6, 3, "cpu", 2, 2),
+        (1, 2, "cpu", 2, 1),
+    ],
 )
-def test_thread_count(
-    monkeypatch: pytest.MonkeyPatch, given_threads: int, workers: int, device: str, cores: int, expected: int
-) -> None:
+def test_thread_count(monkeypatch: pytest.MonkeyPatch, given_threads: int, workers: int, device: str, cores: int, expected: int) -> None:
     monkeypatch.setattr("transforms.prefetch.usable_cores", lambda: cores)
     assert thread_count(given_threads, workers, device) == expected
