@@ -65,6 +65,7 @@ class Decoder:
 
     Tasks are started in the order in which they are submitted, while their pictures fit into `limit_bytes`. The task that
     somebody waits for is started in any case, so that two callers cannot block each other; room for one is kept free.
+    Not counted: what each thread unpacks and decodes at the moment, one picture.
 
     Args:
         preprocess: bytes of a picture to what the networks read.
