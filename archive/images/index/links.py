@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from archive.images.index.names import digest, terms_of
-from archive.images.index.segment import LINK, Layout, Segment, open_segment
+from archive.images.index.segment import HASHES, LINK, Layout, Segment, open_segment
 
 LONGEST_CHAIN = 8
 """Links that are followed from one to the next."""
@@ -37,8 +37,8 @@ def _last_of_name(segment: Segment, name: str) -> int | None:
     found = terms_of(name)
     if not found:
         return None
-    whole = np.frombuffer(digest(found[0]), segment.hashes.dtype)[0]
-    first, last = np.searchsorted(segment.hashes, whole, "left"), np.searchsorted(segment.hashes, whole, "right")
+    whole = np.frombuffer(digest(found[0]), HASHES)
+    [(first, last)] = segment.rows_of(whole)
     for member in sorted(segment.owners[first:last].tolist(), reverse=True):
         if segment.name(member) == name:
             return member

@@ -10,7 +10,7 @@ import numpy as np
 
 from archive.images import ImageError, Member, ShardProblem, fetch
 from archive.images.index.match import SAME_BASE, Fit, Pattern, Patterns
-from archive.images.index.names import DEPTH, digest
+from archive.images.index.names import digest
 from archive.images.index.segment import HASHES, LINK, Segment
 
 MISSING = ImageError("missing", "no_such_key")
@@ -61,7 +61,7 @@ class Index:
         for start in range(0, len(distinct), _KEYS_AT_ONCE):
             some = distinct[start : start + _KEYS_AT_ONCE]
             patterns = {key: self._patterns.of(key) for key in some}
-            ranges = self._ranges({term for of_key in patterns.values() for one in of_key for pair in one.terms for term in pair})
+            ranges = self._ranges(list({term for of_key in patterns.values() for one in of_key for term in one.widest}))
             for key, of_key in patterns.items():
                 located.places[key] = self._choose(key, self._best(of_key, ranges), max_bytes, located.duplicates)
             self._segment.release()
@@ -79,15 +79,11 @@ class Index:
     def __len__(self) -> int:
         return len(self._segment.members)
 
-    def _ranges(self, wanted: set[str]) -> dict[str, tuple[int, int]]:
+    def _ranges(self, terms: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Return the rows of the terms that have any."""
-        terms = list(wanted)
         hashes = np.frombuffer(b"".join([digest(term) for term in terms]), HASHES)
-        order = np.argsort(hashes)  # neighbours in the needles are neighbours in the file
-        first = np.searchsorted(self._segment.hashes, hashes[order], "left")
-        last = np.searchsorted(self._segment.hashes, hashes[order], "right")
-        found = np.flatnonzero(first < last)
-        return {terms[order[k]]: (int(first[k]), int(last[k])) for k in found}
+        rows = self._segment.rows_of(hashes)
+        return {term: (start, end) for term, (start, end) in zip(terms, rows, strict=True) if start < end}
 
     def _best(self, patterns: Sequence[Pattern], ranges: dict[str, tuple[int, int]]) -> list[int] | None:
         """Return the members that fit best, in the order of shards; `[]` for none, None for too many to compare."""
@@ -100,10 +96,11 @@ class Index:
 
     def _fitting(self, pattern: Pattern, is_exact: bool, ranges: dict[str, tuple[int, int]]) -> list[int] | None:
         """As `_best`, for one reading of the key."""
-        *longer, widest = pattern.terms[:1] if pattern.whole else pattern.terms[: len(pattern.terms) - min(pattern.least, DEPTH) + 1]
-        candidates = self._owners(widest, ranges, pattern.shards)
+        candidates = self._owners(pattern.widest, ranges, pattern.shards)
         if candidates is not None:
             return self._fittest(candidates, pattern, is_exact)[0]
+        longer = pattern.longer()
+        ranges = self._ranges([term for pair in longer for term in pair])
         for pair in longer:  # a member that is found by a longer end fits better than all others, if its extension does
             candidates = self._owners(pair, ranges, pattern.shards)
             if candidates is None:
@@ -113,10 +110,10 @@ class Index:
                 return found
         return None
 
-    def _owners(self, pair: Sequence[str], ranges: dict[str, tuple[int, int]], shards: frozenset[int] | None) -> list[int] | None:
+    def _owners(self, pair: set[str], ranges: dict[str, tuple[int, int]], shards: frozenset[int] | None) -> list[int] | None:
         """Return the members of terms, in order; None for more than `MOST_CANDIDATES`."""
         found: set[int] = set()
-        for term in set(pair) & ranges.keys():
+        for term in pair & ranges.keys():
             start, end = ranges[term]
             if shards is None and end - start > MOST_CANDIDATES:
                 return None
@@ -162,9 +159,12 @@ def _are_equal(members: Sequence[Member], max_bytes: int) -> bool:
     if len(members) > MOST_COMPARED or len(unpacked_sizes) > 1:
         return False
     first: bytes | ImageError | None = None
-    for _, data in fetch(members, max_bytes):
-        content = hashlib.sha256(data).digest() if isinstance(data, bytes) else data
-        if first is not None and content != first:
-            return False
-        first = content
+    try:
+        for _, data in fetch(members, max_bytes):
+            content = hashlib.sha256(data).digest() if isinstance(data, bytes) else data
+            if first is not None and content != first:
+                return False
+            first = content
+    except Exception:  # stores raise what they like; what was not compared is not equal
+        return False
     return True

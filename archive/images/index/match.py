@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
-from archive.images.index.names import folded, normalised, parts_of, picture_stem, stem, terms
+from archive.images.index.names import DEPTH, folded, normalised, parts_of, picture_stem, stem, terms
 from archive.images.index.spellings import spellings
 
 Fit = tuple[int, int, int]
@@ -29,10 +29,10 @@ class Pattern:
         least: parts of the path that must agree.
 
     Attributes:
-        terms: of members that may fit: pairs with and without the extension, for the whole path and its ends, longest first.
+        widest: the terms of all members that may fit; of the key's end with and without its extension.
     """
 
-    __slots__ = ("_exact", "_folded", "least", "path", "shards", "terms", "whole")
+    __slots__ = ("_exact", "_folded", "least", "path", "shards", "whole", "widest")
 
     def __init__(self, path: str, shards: frozenset[int] | None = None, whole: bool = False, least: int = 1) -> None:
         self.path = path
@@ -41,11 +41,18 @@ class Pattern:
         self.least = least
         self._exact = parts_of(normalised(path))
         self._folded = parts_of(folded(path))
+        base = self._folded[-1]
+        is_simple = least == 1 and not whole
+        self.widest = {base, stem(base)} if is_simple else self._terms()[0 if whole else -min(least, DEPTH)]
+
+    def longer(self) -> list[set[str]]:
+        """Return the terms that fewer members have, for the whole path and its ends, longest first."""
+        pairs = self._terms()
+        return pairs[: pairs.index(self.widest)]
+
+    def _terms(self) -> list[set[str]]:
         *folders, base = self._folded
-        without = stem(base)
-        self.terms = [(term, term) for term in terms(self._folded)]
-        if without != base:
-            self.terms = list(zip(terms(self._folded), terms([*folders, without]), strict=True))
+        return [set(pair) for pair in zip(terms(self._folded), terms([*folders, stem(base)]), strict=True)]
 
     def fit(self, name: str, is_exact: bool) -> Fit | None:
         """Return how well the name of a member fits; None if it does not.

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from archive.images.index.segment import HASHES, OWNERS, Layout, Segment, Shard
+from archive.images.index.segment import BLOCK_ROWS, HASHES, OWNERS, Layout, Segment, Shard
 
 _ROWS_AT_ONCE = 2**19
 _MEMBERS_AT_ONCE = 2**16
@@ -47,12 +47,15 @@ def merge(plan: Sequence[tuple[Shard, Sequence[Place]]], file: BinaryIO) -> None
         _copy(segment, segment.names, segment.name_start(first), segment.name_start(last), file)
     for segment, number in in_order:
         _copy(segment, segment.problems, segment.first_problems[number], segment.first_problems[number + 1], file)
-    at_hashes, at_owners = layout.hashes, layout.owners
+    at_hashes, at_owners, at_fences, written = layout.hashes, layout.owners, layout.fences, 0
     for hashes, owners in _rows(in_order, sum(shard.rows for shard in shards)):
         file.seek(at_hashes)
         at_hashes += file.write(hashes.tobytes())
         file.seek(at_owners)
         at_owners += file.write(owners.tobytes())
+        file.seek(at_fences)
+        at_fences += file.write(hashes[-written % BLOCK_ROWS :: BLOCK_ROWS].tobytes())
+        written += len(hashes)
     file.truncate(layout.end)
 
 

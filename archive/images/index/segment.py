@@ -2,10 +2,10 @@
 
 The arrays are plain numpy, not Arrow IPC: a search needs one contiguous column, and a merge in bounded memory writes a
 file piece by piece, which Arrow can only do in record batches. A look-up of 1,000 keys among 5 million members takes
-15 ms; `release` gives the touched pages back, so that memory does not grow with the number of look-ups.
+20 ms; `release` gives the touched pages back, so that memory does not grow with the number of look-ups.
 
-Layout, little-endian: magic, bytes of the header (u64), header (JSON), then the arrays
-`hashes` u64 (rows), `owners` u32 (rows), `members` (25 bytes each), `names`, `problems` (JSON lines), and CRC-32 (u32).
+Layout, little-endian: magic, bytes of the header (u64), header (JSON), then the arrays `hashes` u64 (rows), `owners` u32
+(rows), `fences` u64 (every 256th hash), `members` (25 bytes each), `names`, `problems` (JSON lines), and CRC-32 (u32).
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ _BLOCK_BYTES = 2**20
 HASHES, OWNERS = np.dtype("<u8"), np.dtype("<u4")
 MEMBERS = np.dtype([("offset", "<i8"), ("size", "<i8"), ("name_end", "<i8"), ("packing", "u1")])
 """Record of a member. Its name begins where that of the member before it ends."""
+
+BLOCK_ROWS = 256
+"""Rows from one fence to the next. A search in the fences, which are few, leaves one block, so that one page is read."""
 
 PACKINGS = ("stored", "zip_stored", "zip_deflated", "zip_bzip2", "zip_lzma", "link")
 """`Member.packing` by its number. `link` marks a link whose target is not there; after a NUL its name holds the target."""
@@ -78,6 +81,7 @@ class Segment:
         members: (members,) of `MEMBERS`.
         names: UTF-8, one after another.
         problems: JSON lines [reason, detail].
+        fences: (rows / BLOCK_ROWS,) the first hash of each block; None in memory, where nothing is looked up.
         check: CRC-32 of its file; 0 in memory.
     """
 
@@ -87,6 +91,7 @@ class Segment:
     members: np.ndarray
     names: memoryview | bytes | bytearray
     problems: memoryview | bytes | bytearray
+    fences: np.ndarray | None = None
     check: int = 0
     _map: mmap.mmap | None = None
 
@@ -99,6 +104,20 @@ class Segment:
         """Give the mapped pages back to the system; it keeps them in its cache as long as it has memory."""
         if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
+
+    def rows_of(self, hashes: np.ndarray) -> list[tuple[int, int]]:
+        """Return the first row of each hash and the one after its last; (n,) uint64, of any order."""
+        assert self.fences is not None
+        blocks = np.maximum(np.searchsorted(self.fences, hashes, "left") - 1, 0)
+        found = []
+        for block, value in zip((blocks * BLOCK_ROWS).tolist(), hashes, strict=True):
+            start = block + int(self.hashes[block : block + BLOCK_ROWS].searchsorted(value, "left"))
+            near = self.hashes[start : start + BLOCK_ROWS]
+            after = int(near.searchsorted(value, "right")) if len(near) and near[0] == value else 0
+            if after == BLOCK_ROWS:
+                after = int(self.hashes[start:].searchsorted(value, "right"))
+            found.append((start, start + after))
+        return found
 
     def name_start(self, member: int) -> int:
         """Return where in `names` the name of a member begins; of the number of members, where the last one ends."""
@@ -147,11 +166,13 @@ class Layout:
         sizes = (
             HASHES.itemsize * rows,
             OWNERS.itemsize * rows,
+            HASHES.itemsize * -(-rows // BLOCK_ROWS),
             MEMBERS.itemsize * members,
             sum(shard.name_bytes for shard in shards),
             sum(shard.problem_bytes for shard in shards),
         )
-        self.hashes, self.owners, self.members, self.names, self.problems, self.end = accumulate(sizes, initial=len(self.header))
+        positions = accumulate(sizes, initial=len(self.header))
+        self.hashes, self.owners, self.fences, self.members, self.names, self.problems, self.end = positions
 
 
 def seal(source: BinaryIO, target: BinaryIO) -> int:
@@ -208,10 +229,11 @@ def open_segment(path: str, is_sealed: bool = True) -> Segment:
     return Segment(
         shards,
         np.frombuffer(view[layout.hashes : layout.owners], HASHES),
-        np.frombuffer(view[layout.owners : layout.members], OWNERS),
+        np.frombuffer(view[layout.owners : layout.fences], OWNERS),
         np.frombuffer(view[layout.members : layout.names], MEMBERS),
         view[layout.names : layout.problems],
         view[layout.problems : layout.end],
+        np.frombuffer(view[layout.fences : layout.members], HASHES),
         _CRC.unpack(mapped[layout.end : size])[0] if is_sealed else 0,
         mapped,
     )
