@@ -16,18 +16,18 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from archive.images import jpeg
 from archive.images.image_error import ImageError
-from archive.images.recognise import not_a_picture
+from archive.images.recognise import explain
 
 try:
     import pillow_heif
 except ImportError:
-    HEIF: tuple[str, ...] = ()
+    _DECODED = {"avif"}
 else:
     pillow_heif.register_heif_opener()
     pillow_heif.options.DECODE_THREADS = 1
-    HEIF = ("HEIF",)
+    _DECODED = {"avif", "heic"}
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", *HEIF)
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", *(["HEIF"] if "heic" in _DECODED else []))
 """Pillow formats that are decoded; add new ones here. MPO is opened as JPEG. HEIF needs the package pillow-heif."""
 
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # pictures are decoded in parallel, one thread each
@@ -113,11 +113,11 @@ def decode(data: bytes, limits: Limits, longer: int, shorter: int = 0) -> Pictur
     except ImageError:
         raise
     except Image.UnidentifiedImageError as error:
-        raise not_a_picture(data) from error
+        raise explain(data, _DECODED, "not_an_image") from error
     except MemoryError as error:
         raise ImageError("too_large", "out_of_memory") from error
     except Exception as error:  # on damaged bytes decoders raise SyntaxError, struct.error, zlib.error and others
-        raise _undecodable(data) from error
+        raise explain(data, _DECODED, "undecodable") from error
 
 
 def _decode(data: bytes, limits: Limits, longer: int, shorter: int) -> Picture:
@@ -158,10 +158,12 @@ def _load_jpeg(image: JpegImageFile, data: bytes, size: tuple[int, int], limits:
         image.load()
         return 0.0
     # Pillow's switch for cut pictures is global, and would also fill the other formats.
-    image.fp = BytesIO(jpeg.closed(data, layout.first_scan))
-    image.load()
-    missing = jpeg.missing_rows(image)
-    if missing == 1.0:
+    closed = jpeg.closed(data, layout.first_scan)
+    if closed:
+        image.fp = BytesIO(closed)
+        image.load()
+        missing = jpeg.missing_rows(image)
+    if not closed or missing == 1.0:
         raise ImageError("corrupt", "truncated")
     return missing
 
@@ -171,13 +173,6 @@ def _is_raw(image: Image.Image, data: bytes) -> bool:
     if not isinstance(image, TiffImageFile):
         return False
     return data[8:10] == b"CR" or _DNG_VERSION in image.tag_v2 or image.tag_v2.get(_NEW_SUBFILE_TYPE) == 1
-
-
-def _undecodable(data: bytes) -> ImageError:
-    """Return why a picture could not be decoded; Pillow may take a HEIC for an AVIF, whose containers are the same."""
-    error = not_a_picture(data)
-    supported = {"avif", "heic"} if HEIF else {"avif"}
-    return error if error.status == "unsupported" and error.reason not in supported else ImageError("corrupt", "undecodable")
 
 
 def _orientation(image: Image.Image) -> int:

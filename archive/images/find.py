@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import itertools
+import os
 import posixpath
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import fsspec
-from braceexpand import UnbalancedBracesError, braceexpand
+from braceexpand import braceexpand
+from fsspec.implementations.local import LocalFileSystem
 
 from archive.images import folder, packing
 from archive.images.member import is_text
@@ -51,6 +55,11 @@ class _Match:
     is_named: bool
 
     @property
+    def identity(self) -> str:
+        """Return what is equal for two ways to write one address."""
+        return os.path.realpath(self.info["name"]) if isinstance(self.filesystem, LocalFileSystem) else self.address.rstrip("/")
+
+    @property
     def name(self) -> str:
         return posixpath.basename(self.info["name"].rstrip("/"))
 
@@ -75,8 +84,8 @@ def find_shards(patterns: Sequence[str], option: str) -> FoundShards:
 
     with ThreadPoolExecutor(_READERS) as pool:
         for pattern in patterns:
-            matches = {match.address: match for match in _matches(pattern, option, pool)}
-            new = [match for address, match in sorted(matches.items()) if address not in seen]
+            matches = {match.identity: match for match in _matches(pattern, option, pool)}
+            new = sorted((match for identity, match in matches.items() if identity not in seen), key=attrgetter("address"))
             has_shard = len(new) < len(matches)
             seen |= matches.keys()
             for match, kind in zip(new, pool.map(_kind, new, itertools.repeat(option)), strict=True):
@@ -108,7 +117,7 @@ def _expanded(pattern: str, option: str) -> list[str]:
     """Return the names that the braces of a pattern stand for; a missing one is an error, as in WebDataset."""
     try:
         names = list(itertools.islice(braceexpand(pattern, escape=False), _MOST_NAMES + 1))
-    except UnbalancedBracesError:
+    except ValueError:  # unbalanced braces are part of a name
         return [pattern]
     if len(names) > _MOST_NAMES:
         raise ValueError(f"{option} {pattern!r} stands for more than {_MOST_NAMES:,} names: give fewer, or a folder")
@@ -142,11 +151,16 @@ def _in_folder(filesystem: fsspec.AbstractFileSystem, name: str, path: str) -> I
 
 
 def _info(name: str) -> dict[str, Any] | None:
+    """Return what the file system tells of a file, or None if there is none. Raises ValueError where it cannot tell."""
     filesystem, path = resolve(name)
     try:
         return filesystem.info(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # a pattern may be longer than any name
+            return None
+        raise ValueError(f"{name!r} cannot be read: {error}") from error
 
 
 def _address(filesystem: fsspec.AbstractFileSystem, pattern: str, path: str) -> str:

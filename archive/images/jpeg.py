@@ -48,16 +48,26 @@ def layout(data: bytes) -> Layout:
             is_progressive = marker in _PROGRESSIVE
         if marker == _SCAN:
             is_one_pass = not is_progressive and data[body + 2] == components
-            # Behind the header, plain searches do: data of a scan hold no markers, and are long.
-            scans, has_end = data.count(b"\xff\xda", begin), data.rfind(_END_MARK, following) >= 0
-            return Layout(begin, scans, 0 if is_one_pass else coefficients, has_end)
+            has_end = data.rfind(_END_MARK, following) >= 0  # the data of scans hold no markers
+            if is_one_pass:
+                return Layout(begin, 1, 0, has_end)
+            return Layout(begin, data.count(b"\xff\xda", begin), coefficients, has_end)
     return Layout(None)
 
 
-def closed(data: bytes, first_scan: int) -> bytes:
-    """Return a cut JPEG with an end mark behind its last whole part, so that the decoder gives what there is."""
-    end = next((begin for _, begin, _, following in _parts(data, first_scan) if following > len(data)), len(data))
-    return data[:end].rstrip(b"\0") + _END_MARK  # zeros: a download whose space was reserved
+def closed(data: bytes, first_scan: int) -> bytes | None:
+    """Return a cut JPEG with an end mark behind its last whole part, so that the decoder gives what there is.
+
+    Returns None if there is nothing: the first scan has no data.
+    """
+    parts, whole, end = 0, first_scan, len(data)
+    for _, begin, _, following in _parts(data, first_scan):
+        if following > len(data):
+            end = begin
+            break
+        parts, whole = parts + 1, following
+    rest = data[whole:end].rstrip(b"\0")  # zeros: a download whose space was reserved
+    return data[:whole] + rest + _END_MARK if rest or parts > 1 else None
 
 
 def _parts(data: bytes, position: int) -> Iterator[tuple[int, int, int, int]]:

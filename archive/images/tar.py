@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from archive.images.member import End, Link, Member, ShardProblem
 from archive.images.tar_header import BLOCK, Header, HeaderError, is_header, parse
@@ -79,10 +79,9 @@ def _no_header(window: Window, position: int, following: int, error: HeaderError
     return "damaged", f"no readable header from byte {position} to the end at byte {window.size}: {error}"
 
 
-def _next_block(window: Window, position: int, is_wanted) -> int:  # type: ignore[no-untyped-def]
+def _next_block(window: Window, position: int, is_wanted: Callable[[bytes], bool]) -> int:
     """Return the first position, in steps of a block, whose block is wanted, or the file's size."""
-    while position < window.size:
-        blocks = window.read(position, _SCANNED_BLOCKS * BLOCK)
+    while blocks := window.read(position, _SCANNED_BLOCKS * BLOCK):
         for begin in range(0, len(blocks), BLOCK):
             if is_wanted(blocks[begin : begin + BLOCK]):
                 return position + begin
