@@ -43,6 +43,7 @@ def build(pipeline: beam.Pipeline, options: RunOptions, work: Work) -> None:
     index = work.index or pipeline | "IndexShards" >> IndexShards(work.shards, work.index_folder, options.output)
     read = pipeline | "ReadPosts" >> ReadPosts(work.posts, options.max_line_bytes, work.slice_filter)
     located = read | "LocateImages" >> LocateImages(index, options.max_image_bytes)
-    annotate = AnnotateSlices(options.models, options.limits).with_resource_hints(**options.hints)
+    annotate = AnnotateSlices(options.models, options.limits, options.decode_threads, options.local_workers)
+    annotate = annotate.with_resource_hints(**options.hints)
     annotated = located | "Annotate" >> annotate
     annotated | "Write" >> WriteSlices(options.output, work.run_id)

@@ -137,6 +137,13 @@ class RunOptions:
     threads: int = option(
         0, metavar="N", default_means="one per core", least=0, help="threads of the models, of all local workers together"
     )
+    decode_threads: int = option(
+        0,
+        metavar="N",
+        default_means="by the cores and the device",
+        least=0,
+        help="pictures that are fetched and decoded at the same time, of all local workers together",
+    )
     accelerator: str | None = option(
         None,
         metavar="HINT",

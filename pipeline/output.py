@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import tempfile
 
+from archive.images.index import SUFFIX
 from archive.stores import resolve
 from archive.whole_file import PARTIAL, whole_file
 from pipeline.lease import LOCK
@@ -82,7 +83,7 @@ def done_slices(output: str) -> frozenset[str]:
 
 def _remove_leftovers(output: str) -> None:
     """Remove partial files of an interrupted run, and the log of a failed one."""
-    for folder in (output, *(f"{output}/{name}" for name in FOLDERS)):
+    for folder in (output, *(f"{output}/{name}" for name in (*FOLDERS, INDEX))):
         for name in names_in(folder):
             if name.endswith(PARTIAL) or name == LOG:
                 filesystem, path = resolve(f"{folder}/{name}")
@@ -96,9 +97,10 @@ def _refuse_strangers(output: str, found: list[str], options: RunOptions) -> Non
             "or --overwrite to replace it"
         )
     strangers = [name for name in found if name not in OURS and not name.endswith(PARTIAL)]
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, INDEX):
         inside = names_in(f"{output}/{folder}") if folder in found else []
-        strangers += [f"{folder}/{name}" for name in inside if FILE not in found or not name.endswith((WRITER.suffix, PARTIAL))]
+        endings = (SUFFIX if folder == INDEX else WRITER.suffix, PARTIAL)
+        strangers += [f"{folder}/{name}" for name in inside if FILE not in found or not name.endswith(endings)]
     if strangers:
         raise UsageError(f"--output {output} holds {strangers[0]!r}, which no run created: --overwrite replaces only output of runs")
 

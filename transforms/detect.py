@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+import heapq
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from operator import itemgetter
+from time import perf_counter
 
 from archive.images import Member
-from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from archive.posts.records import Reject, Slice
 from models.vision.images.features import ImageFeatures
-from models.vision.vision_model import PreprocessedImage, VisionModel
+from models.vision.images.preprocess import PreprocessedImage
+from models.vision.vision_model import VisionModel
 from transforms.bisect import bisect_on_failure
-from transforms.counters import count, timed
+from transforms.counters import count
 from transforms.locate_images import LocatedSlice
-from transforms.prefetch import Decoder
+from transforms.prefetch import Decoder, Submission
 
 CACHE_SIZE = 1024
 """Pictures whose result is kept for later slices, so that reposted pictures are processed once (25 kB each)."""
@@ -30,39 +35,99 @@ class DetectedSlice:
     rejects: tuple[Reject, ...] = ()
 
 
+@dataclass(slots=True)
+class _Prefetched:
+    """A slice that will be detected later, its pictures under way, and where another thread is at it, the result."""
+
+    located: LocatedSlice
+    submission: Submission
+    detected: Future[tuple[DetectedSlice, Counter[str]]] | None = None
+
+
 class SliceDetector:
-    """Detects objects in the pictures of slices with one loaded `VisionModel`; threads decode the next pictures meanwhile.
+    """Detects objects in the pictures of slices with one loaded `VisionModel`.
+
+    Slices that are announced with `prefetch` are decoded meanwhile. Results do not depend on what was announced.
 
     Args:
         vision_model: detector and image features.
-        limits: on bytes and pixels of a picture.
+        decoder: fetches and decodes.
         batch_size: pictures per call of the network.
         grids_per_post: pictures of a post whose grids are kept, the first ones; the tagger does not read the others.
+        overlaps: whether the next announced slice is detected while the caller works on with this one. It pays where a
+            GPU does the work; on a CPU both would share the cores.
     """
 
-    def __init__(self, vision_model: VisionModel, limits: Limits, batch_size: int, grids_per_post: int) -> None:
+    def __init__(self, vision_model: VisionModel, decoder: Decoder, batch_size: int, grids_per_post: int, overlaps: bool = False) -> None:
         self._vision_model = vision_model
+        self._decoder = decoder
         self._batch_size = batch_size
         self._grids_per_post = grids_per_post
-        self._decoder = Decoder(vision_model.preprocess, limits)
         self._cache: OrderedDict[Member, ImageFeatures | ImageError] = OrderedDict()
+        self._announced: dict[int, _Prefetched] = {}
+        self._announced_lock = threading.Lock()
+        self._one_at_a_time = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, "detect") if overlaps else None
+
+    def prefetch(self, located: LocatedSlice) -> int:
+        """Begin to fetch and decode the pictures of a slice. Returns how many bytes they will hold.
+
+        Call `forget` with the same object when it is detected, or will not be.
+        """
+        with self._announced_lock:
+            under_way = frozenset().union(*(earlier.submission.members for earlier in self._announced.values()))
+            members = _members(located) - self._cache.keys() - under_way
+            submission = self._decoder.submit(sorted(members))
+            self._announced[id(located)] = _Prefetched(located, submission)
+        return self._decoder.bytes_of(list(members))
+
+    def forget(self, located: LocatedSlice) -> None:
+        """Drop what `prefetch` began and `detect` did not take."""
+        with self._announced_lock:
+            announced = self._announced.pop(id(located), None)
+        if announced:
+            announced.submission.cancel()
 
     def detect(self, located: LocatedSlice) -> DetectedSlice:
         """Process every picture that the posts of a slice name."""
-        with_grid = {located.places[key] for post in located.slice.posts for key in post.images[: self._grids_per_post]}
-        members = dict.fromkeys(place for place in located.places.values() if isinstance(place, Member))
-        outcomes: dict[Member, ImageFeatures | ImageError] = {}
-        for member in members:
-            if member in self._cache:
+        with self._announced_lock:
+            announced = self._announced.get(id(located))
+        if announced and announced.detected:
+            detected, spent = announced.detected.result()
+            for name, amount in spent.items():  # Beam knows the counters of its own threads only
+                count(name, amount)
+        else:
+            detected = self._detect(located, announced.submission if announced else None, count)
+        self.forget(located)
+        self._detect_next()
+        return detected
+
+    def _detect_next(self) -> None:
+        with self._announced_lock:
+            following = next((announced for announced in self._announced.values() if not announced.detected), None)
+            if self._worker and following:
+                following.detected = self._worker.submit(self._detect_apart, following)
+
+    def _detect_apart(self, announced: _Prefetched) -> tuple[DetectedSlice, Counter[str]]:
+        spent: Counter[str] = Counter()
+        detected = self._detect(announced.located, announced.submission, lambda name, amount: spent.update({name: amount}))
+        return detected, spent
+
+    def _detect(self, located: LocatedSlice, submission: Submission | None, tell: Callable[[str, int], None]) -> DetectedSlice:
+        with self._one_at_a_time:
+            with_grid = {located.places[key] for post in located.slice.posts for key in post.images[: self._grids_per_post]}
+            members = _members(located)
+            outcomes: dict[Member, ImageFeatures | ImageError] = {}
+            for member in sorted(members & self._cache.keys()):
                 self._cache.move_to_end(member)
                 outcomes[member] = self._cache[member]
-        new = sorted(members.keys() - outcomes.keys())
-        for member, outcome in self._process(new):
-            if member not in with_grid and isinstance(outcome, ImageFeatures):
-                outcome = replace(outcome, grid=None)
-            else:
-                self._keep(member, outcome)
-            outcomes[member] = outcome
+            new = members - outcomes.keys()
+            for member, outcome in self._process(new, submission, tell):
+                if member not in with_grid and isinstance(outcome, ImageFeatures):
+                    outcome = replace(outcome, grid=None)
+                else:
+                    self._keep(member, outcome)
+                outcomes[member] = outcome
         pictures = {key: outcomes[place] if isinstance(place, Member) else place for key, place in located.places.items()}
         return DetectedSlice(located.slice, pictures, located.rejects)
 
@@ -71,22 +136,47 @@ class SliceDetector:
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
 
-    def _process(self, members: Sequence[Member]) -> Iterator[tuple[Member, ImageFeatures | ImageError]]:
+    def _process(
+        self, members: frozenset[Member], submission: Submission | None, tell: Callable[[str, int], None]
+    ) -> Iterator[tuple[Member, ImageFeatures | ImageError]]:
         batch: list[tuple[Member, PreprocessedImage]] = []
-        for member, preprocessed in self._decoder.prefetch(members, 2 * self._batch_size):
+        for member, preprocessed in self._decoded(members, submission, tell):
             if isinstance(preprocessed, ImageError):
                 yield member, preprocessed
                 continue
             batch.append((member, preprocessed))
             if len(batch) == self._batch_size:
-                yield from self._extract(batch)
+                yield from self._extract(batch, tell)
                 batch = []
         if batch:
-            yield from self._extract(batch)
+            yield from self._extract(batch, tell)
 
-    def _extract(self, batch: Sequence[tuple[Member, PreprocessedImage]]) -> Iterator[tuple[Member, ImageFeatures | ImageError]]:
-        with timed("detect"):
-            extracted = bisect_on_failure(self._vision_model.extract, [preprocessed for _, preprocessed in batch])
-        count("pictures", len(batch))
+    def _decoded(
+        self, members: frozenset[Member], prefetched: Submission | None, tell: Callable[[str, int], None]
+    ) -> Iterator[tuple[Member, PreprocessedImage | ImageError]]:
+        """The members in order, decoded. What is not prefetched was in the cache at that time, and is not now."""
+        submissions = [prefetched] if prefetched else []
+        submissions.append(self._decoder.submit(sorted(members.difference(*(one.members for one in submissions)))))
+        try:
+            for member, preprocessed in heapq.merge(*submissions, key=itemgetter(0)):
+                if member in members:
+                    yield member, preprocessed
+        finally:
+            for one in submissions:
+                one.cancel()
+                tell("time.fetch_usec", round(1e6 * one.fetch_seconds))
+                tell("time.decode_usec", round(1e6 * one.decode_seconds))
+
+    def _extract(
+        self, batch: Sequence[tuple[Member, PreprocessedImage]], tell: Callable[[str, int], None]
+    ) -> Iterator[tuple[Member, ImageFeatures | ImageError]]:
+        start = perf_counter()
+        extracted = bisect_on_failure(self._vision_model.extract, [preprocessed for _, preprocessed in batch])
+        tell("time.detect_usec", round(1e6 * (perf_counter() - start)))
+        tell("pictures", len(batch))
         for (member, _), features in zip(batch, extracted, strict=True):
             yield member, ImageError("corrupt", "detector_failed") if isinstance(features, Exception) else features
+
+
+def _members(located: LocatedSlice) -> frozenset[Member]:
+    return frozenset(place for place in located.places.values() if isinstance(place, Member))

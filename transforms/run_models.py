@@ -14,9 +14,10 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from archive.images.decode import Limits
-from models.loading import ModelOptions, load_annotator, load_vision_model, max_pictures
+from models.loading import ModelOptions, load_annotator, load_vision_model
 from transforms.detect import DetectedSlice, SliceDetector
 from transforms.locate_images import LocatedSlice
+from transforms.prefetch_slices import DetectorSettings, PrefetchSlices, load_slice_detector, overlaps
 from transforms.tag import AnnotatedSlice, SliceTagger
 
 
@@ -26,34 +27,46 @@ class AnnotateSlices(beam.PTransform):
     Args:
         options: which models, and how to run them.
         limits: on bytes and pixels of a picture.
+        decode_threads: pictures that are decoded at a time, by all local workers together; 0 for what a machine allows.
+        local_workers: processes that share a machine.
     """
 
-    def __init__(self, options: ModelOptions, limits: Limits) -> None:
+    def __init__(self, options: ModelOptions, limits: Limits, decode_threads: int = 0, local_workers: int = 1) -> None:
         super().__init__()
         self._options = options
-        self._limits = limits
+        self._settings = DetectorSettings(options, limits, decode_threads, local_workers)
 
     def expand(self, slices: beam.PCollection) -> beam.PCollection:
         return (
             slices
-            | "Detect" >> RunInference(_DetectHandler(self._options, self._limits))
+            | "Prefetch" >> PrefetchSlices(self._settings)
+            | "Detect" >> RunInference(_DetectHandler(self._settings))
             | "Tag" >> RunInference(_TagHandler(self._options)).with_output_types(AnnotatedSlice)
         )
 
 
-_ONE_SLICE = threading.Lock()
+_DETECTING, _TAGGING = threading.Lock(), threading.Lock()
 
 
 class _SliceHandler(ModelHandler):
     """A model over slices; each comes alone, since it is a batch itself.
 
     Engines run several threads over the models of a process. One slice at a time keeps memory and batches what they
-    are on one machine; a slice uses all the threads and the whole GPU by itself.
+    are on one machine; a slice uses all the threads and the whole GPU by itself. Only on a GPU one slice is detected while
+    another one is tagged.
     """
 
+    def __init__(self, options: ModelOptions) -> None:
+        super().__init__()
+        self._options = options
+
     def run_inference(self, batch: Sequence[Any], model: Any, inference_args: dict[str, Any] | None = None) -> Iterable[Any]:
-        with _ONE_SLICE:
+        with self.lock:
             return [self.process(model, slice_) for slice_ in batch]
+
+    @property
+    def lock(self) -> threading.Lock:
+        raise NotImplementedError
 
     def process(self, model: Any, slice_: Any) -> Any:
         raise NotImplementedError
@@ -63,13 +76,16 @@ class _SliceHandler(ModelHandler):
 
 
 class _DetectHandler(_SliceHandler):
-    def __init__(self, options: ModelOptions, limits: Limits) -> None:
-        super().__init__()
-        self._options = options
-        self._limits = limits
+    def __init__(self, settings: DetectorSettings) -> None:
+        super().__init__(settings.models)
+        self._settings = settings
+
+    @property
+    def lock(self) -> threading.Lock:
+        return _DETECTING
 
     def load_model(self) -> SliceDetector:
-        return SliceDetector(load_vision_model(self._options), self._limits, self._options.batch_size, max_pictures(self._options))
+        return load_slice_detector(self._settings)
 
     def process(self, model: SliceDetector, slice_: LocatedSlice) -> DetectedSlice:
         return model.detect(slice_)
@@ -79,9 +95,9 @@ class _DetectHandler(_SliceHandler):
 
 
 class _TagHandler(_SliceHandler):
-    def __init__(self, options: ModelOptions) -> None:
-        super().__init__()
-        self._options = options
+    @property
+    def lock(self) -> threading.Lock:
+        return _TAGGING if overlaps(self._options) else _DETECTING
 
     def load_model(self) -> SliceTagger:
         return SliceTagger(load_annotator(self._options), load_vision_model(self._options).names)

@@ -6,13 +6,10 @@ A key is a name inside the shards; it is never opened as a path.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
 
 from archive.images import folder, packing, tar, zip_index
-from archive.images import zip as zip_packing
+from archive.images.fetch import fetch
 from archive.images.find import FoundShards, find_shards
 from archive.images.image_error import ImageError
 from archive.images.member import End, Link, Member, ShardProblem, is_litter
@@ -94,35 +91,3 @@ def members_by_name(shards: Sequence[str]) -> tuple[dict[str, Member], list[Shar
             if isinstance(place, Member):
                 members.setdefault(name, place)
     return members, problems
-
-
-def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, bytes | ImageError]]:
-    """Yield the bytes of members, in the order of shards and offsets. Each shard is opened once.
-
-    Args:
-        members: what to read.
-        max_bytes: larger members are not read, and no more than this is unpacked.
-    """
-    for shard, of_shard in groupby(sorted(members), key=attrgetter("shard")):
-        wanted = deque(of_shard)
-        try:
-            filesystem, path = resolve(shard)
-            with filesystem.open(path, "rb", block_size=2**18) as file:
-                size = file.seek(0, 2)
-                while wanted:
-                    found = _read(file, size, wanted[0], max_bytes)
-                    yield wanted.popleft(), found
-        except OSError:
-            lost = ImageError("missing", "unreadable_shard")
-            yield from ((member, lost) for member in wanted)
-
-
-def _read(file, size: int, member: Member, max_bytes: int) -> bytes | ImageError:  # type: ignore[no-untyped-def]
-    if member.offset + member.size > size:
-        return ImageError("corrupt", "truncated")
-    if member.size > max_bytes:
-        return ImageError("too_large", "too_many_bytes")
-    if member.packing == "stored":
-        file.seek(member.offset)
-        return file.read(member.size)
-    return zip_packing.read(file, member, max_bytes)

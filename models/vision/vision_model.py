@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
-import numpy as np
-
-from archive.images.decode import Limits, decode
+from archive.images.decode import Limits
 from models.vision.backbone import SIDE, Backbone
 from models.vision.detectors import Detector, load_detector
-from models.vision.images.canvas import Canvas, centre_crop, letterbox
 from models.vision.images.features import ImageFeatures
-
-
-@dataclass(frozen=True, slots=True)
-class PreprocessedImage:
-    """An image, ready for the networks.
-
-    Attributes:
-        canvas: the input of the detector.
-        crop: (224, 224, 3) uint8 RGB, the input of the backbone; None without a backbone.
-        is_partial: whether a part of the picture's rows is missing.
-    """
-
-    canvas: Canvas
-    crop: np.ndarray | None
-    is_partial: bool = False
+from models.vision.images.preprocess import Preprocess, PreprocessedImage
 
 
 class VisionModel:
@@ -58,10 +41,12 @@ class VisionModel:
         )
 
     def preprocess(self, data: bytes, limits: Limits) -> PreprocessedImage:
-        """Decode and resize one image. Safe to call from several threads. Raises ImageError."""
-        picture = decode(data, limits, self._side, SIDE if self._backbone else 0)
-        crop = centre_crop(picture, SIDE) if self._backbone else None
-        return PreprocessedImage(letterbox(picture, self._side), crop, picture.is_partial)
+        """Decode and resize one image in this process. Safe to call from several threads. Raises ImageError."""
+        return self.preprocessing(limits)(data)
+
+    def preprocessing(self, limits: Limits) -> Preprocess:
+        """Return what `preprocess` does, without the networks: for other processes."""
+        return Preprocess(limits, self._side, SIDE if self._backbone else 0)
 
     def extract(self, images: Sequence[PreprocessedImage]) -> list[ImageFeatures]:
         """Return the features of each image. They do not depend on the others of the batch."""

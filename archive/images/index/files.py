@@ -7,7 +7,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,12 @@ from archive.images.index.lookup import Index
 from archive.images.index.segment import IndexDamagedError, Segment, open_segment, seal, verify
 from archive.stores import open_file, resolve
 from archive.whole_file import whole_file
+
+SUFFIX = ".index"
+"""Of the files of an index."""
+
+COPY_LIFETIME_S = 3 * 86_400
+"""Age at which local copies of files of a store are removed."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +84,10 @@ def _load_copy(address: str, check: int | None = None) -> Segment | None:
 
     Args:
         address: of the file on the store.
-        check: CRC-32 of the wanted file. A local copy with it is not fetched again.
+        check: CRC-32 of the wanted file. Its copy is kept for the other processes of the machine; without, it is not.
     """
-    copy = _own_folder() / hashed(address)
+    folder = _own_folder()
+    copy = folder / hashed(address)
     if check is not None and copy.exists():
         kept = load(str(copy))
         if kept is not None and kept.check == check:
@@ -87,12 +96,23 @@ def _load_copy(address: str, check: int | None = None) -> Segment | None:
     try:
         with open_file(address) as source, partial.open("wb") as target:
             shutil.copyfileobj(source, target, 2**22)
+        if check is None:
+            return load(str(partial))  # it stays open, and nobody else needs it
         partial.replace(copy)
     except FileNotFoundError:
         return None
     finally:
         partial.unlink(missing_ok=True)
+        _remove_old(folder)
     return load(str(copy))
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove copies that no run has fetched for days; a process that has one open keeps it."""
+    for path in folder.iterdir():
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > COPY_LIFETIME_S:
+                path.unlink()
 
 
 def _own_folder() -> Path:

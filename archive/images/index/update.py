@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from archive.images.index.build import build
-from archive.images.index.files import IndexFile, hashed, load, publish
+from archive.images.index.files import SUFFIX, IndexFile, hashed, load, publish
 from archive.images.index.identity import Likeness, is_same, likeness, version_of
 from archive.images.index.merge import Place, merge
 from archive.images.index.segment import Segment, open_segment
@@ -54,7 +54,7 @@ def update_index(
         OSError: the folder of the index cannot be written.
     """
     shards = list(dict.fromkeys(shards))
-    address = f"{folder}/all-{hashed(owner)}.index"
+    address = f"{folder}/all-{hashed(owner)}{SUFFIX}"
     merged = load(address)
     known = {shard.address: number for number, shard in enumerate(merged.shards)} if merged else {}
     states: dict[str, State] = {}
@@ -127,7 +127,7 @@ def _place(shard: str, folder: str, before: Place | None, scratch: Path) -> tupl
     size, modified = _version(shard)
     if before and is_same(before[0].shards[before[1]], size, modified):
         return "kept", before
-    address = f"{folder}/{hashed(shard)}.index"
+    address = f"{folder}/{hashed(shard)}{SUFFIX}"
     kept = load(address)
     if kept is None or [one.address for one in kept.shards] != [shard]:
         build(shard, size, modified, path)

@@ -233,7 +233,7 @@ class FailingDisk(LocalFileSystem):
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> LocalFileOpener:
         class File(LocalFileOpener):
             def read(self, size: int = -1) -> bytes:
-                if self.tell() >= 1024:
+                if self.tell() + size > 1024:
                     raise OSError(errno.EIO, "bad block")
                 return self.f.read(size)
 
