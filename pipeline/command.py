@@ -44,11 +44,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(options: RunOptions, beam_options: PipelineOptions, started: float, again: bool = False) -> int:
     """Run once and return the exit status; with `again`, print nothing if nothing is new."""
-    from pipeline import manifest, output, report
+    from pipeline import manifest, output
     from pipeline.audit import audit
     from pipeline.beam_options import is_local
     from pipeline.checks import check
     from pipeline.inputs import count_lines
+    from pipeline.summary import about, summarise, table
     from pipeline.work import Job, do
     from transforms.read_posts import SliceFilter
 
@@ -57,7 +58,7 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
     if again and not run.pending():
         return EXIT_DONE
     try:
-        manifest.save(options.output, run, report.about(options, inputs, started))
+        manifest.save(options.output, run, about(options, inputs, started))
         startup_seconds = time.time() - started
         slice_filter = SliceFilter(output.done_slices(options.output))
         counters = do(Job(options, beam_options, pending, inputs.shards, slice_filter)) if (pending := run.pending()) else Counter()
@@ -69,7 +70,7 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
             name: count_lines(name, options.max_line_bytes) if file.lines is None else file.lines for name, file in run.posts.items()
         }
         counted = audit(options.output, lines_of)
-        summary = report.summarise(options, inputs, counted, slice_filter.done, counters, started, startup_seconds)
+        summary = summarise(options, inputs, counted, slice_filter.done, counters, started, startup_seconds)
         manifest.save(options.output, run.with_lines(counted.whole), summary)
     except Exception as error:  # Beam wraps the exceptions of its workers
         cause = cause_of(error)
@@ -83,7 +84,7 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
         )
         return EXIT_FAILED
     with suppress(BrokenPipeError):  # a reader such as head may close the pipe early
-        print(report.table(summary), flush=True)
+        print(table(summary), flush=True)
     for problem in counted.problems[:SHOWN]:
         print(f"postner: {problem}", file=sys.stderr)
     if counted.problems:

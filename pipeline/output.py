@@ -14,7 +14,8 @@ from transforms.writers.writer import Folder
 
 FOLDERS: tuple[Folder, ...] = ("annotations", "rejects")
 LOG = "error.log"
-OURS = {*FOLDERS, FILE, LOG}
+REPORT = "report.html"
+OURS = {*FOLDERS, FILE, LOG, REPORT}
 
 
 def prepare(options: RunOptions) -> RunManifest | None:
