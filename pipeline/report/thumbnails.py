@@ -1,0 +1,139 @@
+"""Make small pictures for the page from those in the shards."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from archive.images import Member, ShardProblem, find_shards, index_shard
+from archive.images.decode import Limits, decode
+
+SIDE = 320
+"""Longer side of a thumbnail in pixels."""
+
+QUALITY = 72
+USABLE = ("ok", "partial")
+AHEAD = 16
+"""Pictures that are decoded ahead."""
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small JPEG, and the size of the original in pixels as a viewer shows it."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+    @property
+    def uri(self) -> str:
+        """The whole picture as an address that needs no network."""
+        return "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode()
+
+
+@dataclass
+class Thumbnails:
+    """Thumbnails by key, and why the others are not there.
+
+    Attributes:
+        by_key: those that were made.
+        reasons: by key, why a picture that the run had used is not shown.
+        problems: one sentence for each place of pictures that could not be used.
+    """
+
+    by_key: dict[str, Thumbnail] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def shards_of(patterns: Sequence[str], summary: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the shards to look in, and one sentence for each shard of the run that is not there any more.
+
+    Args:
+        patterns: values of --images; empty for the shards in `run.json`.
+        summary: content of `run.json`.
+
+    Raises:
+        ValueError: a pattern matches nothing.
+    """
+    if patterns:
+        return [shard for pattern in patterns for shard in find_shards(pattern, "--images")], []
+    inputs = summary.get("inputs")
+    named = inputs.get("shards") if isinstance(inputs, dict) else None
+    found, gone = [], []
+    for shard in map(str, named or ()):
+        try:
+            found += find_shards(shard, "--images")
+        except (OSError, ValueError):
+            gone.append(f"The shard {shard} is not there any more.")
+    return found, gone
+
+
+def locate(keys: AbstractSet[str], shards: Sequence[str]) -> dict[str, Member]:
+    """Return where these pictures lie; of members with one name the first counts, as in a run."""
+    located: dict[str, Member] = {}
+    for shard in shards:
+        for found in index_shard(shard):
+            if not isinstance(found, ShardProblem) and found[0] in keys:
+                located.setdefault(*found)
+        if len(located) == len(keys):
+            break
+    return located
+
+
+def thumbnails(rows: Iterable[dict[str, Any]], shards: Sequence[str], most_per_post: int, most_bytes: int) -> Thumbnails:
+    """Make the thumbnails of the pictures that a run could use.
+
+    Args:
+        rows: of annotations.
+        shards: where the pictures lie.
+        most_per_post: pictures of a post that are shown, the first ones.
+        most_bytes: of all data URIs together; further pictures are left out.
+    """
+    wanted = {
+        image["key"]: (image["width"], image["height"])
+        for row in rows
+        for image in row["images"][:most_per_post]
+        if image["status"] in USABLE
+    }
+    made = Thumbnails()
+    members = locate(wanted.keys(), shards)
+    made.reasons = {key: "not found in the shards" if shards else "no shards to look in" for key in wanted.keys() - members.keys()}
+    outcomes = _decoded(sorted(set(members.values()))) if members else {}
+    spent = 0
+    for key in sorted(members):
+        outcome = outcomes[members[key]]
+        if not isinstance(outcome, Thumbnail):
+            made.reasons[key] = outcome
+        elif (outcome.width, outcome.height) != wanted[key]:
+            made.reasons[key] = "the shard holds another picture now"
+        elif spent + len(outcome.uri) > most_bytes:
+            made.reasons[key] = "left out to keep this file small"
+        else:
+            spent += len(outcome.uri)
+            made.by_key[key] = outcome
+    return made
+
+
+def make_thumbnail(data: bytes, limits: Limits) -> Thumbnail:
+    """Decode a picture and make it small. Raises ImageError as `decode` does."""
+    picture = decode(data, limits, SIDE)
+    image = Image.fromarray(picture.pixels)
+    image.thumbnail((SIDE, SIDE))
+    file = BytesIO()
+    image.save(file, "JPEG", quality=QUALITY, optimize=True)
+    return Thumbnail(file.getvalue(), picture.width, picture.height)
+
+
+def _decoded(members: Collection[Member]) -> dict[Member, Thumbnail | str]:
+    from transforms.prefetch import Decoder  # takes seconds: imports the models
+
+    decoder = Decoder(make_thumbnail, Limits())  # type: ignore[arg-type]  # any result will do
+    decoded = decoder.prefetch(list(members), AHEAD)
+    return {member: outcome if isinstance(outcome, Thumbnail) else str(outcome) for member, outcome in decoded}
