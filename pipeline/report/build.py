@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-
 from pipeline.report.counts import SCORE_BINS, Counts, count_rejects
 from pipeline.report.dates import binned
 from pipeline.report.names import Name
@@ -40,10 +39,12 @@ def build(output: str, images: Sequence[str], amount: int) -> tuple[str, list[st
     rejects = count_rejects(read_rows(output, "rejects"))
     names = counts.names.top(NAMES)
     places = sorted(counts.spread.choose(_examples(names, amount // 4)))
+    post_of = {place: number for number, place in enumerate(places, 1)}
     rows = list(read_chosen(output, places))
     made = thumbnails(rows, shards, MOST_PICTURES, amount * THUMBNAIL_BYTES_PER_POST)
     if made.reasons:
-        notes.append(f"{len(made.reasons):,} of {len(made.reasons) + len(made.by_key):,} pictures are not shown: {_commonest(made.reasons)}")
+        total = len(made.reasons) + len(made.by_key)
+        notes.append(f"{len(made.reasons):,} of {total:,} pictures are not shown: {_commonest(made.reasons)}.")
     page = render(
         output=output,
         summary=summary,
@@ -51,8 +52,7 @@ def build(output: str, images: Sequence[str], amount: int) -> tuple[str, list[st
         rejects=rejects,
         reject_total=sum(kind.count for kind in rejects),
         timeline=binned(counts.dated, counts.by_day) if counts.dated else None,
-        names=names,
-        post_of={place: number for number, place in enumerate(places, 1)},
+        names=[(name, min((post_of[place] for place in name.places if place in post_of), default=None)) for name in names],
         colours=colours(list(counts.types)),
         score_bins=SCORE_BINS,
         posts=[arrange(row, made) for row in rows],
@@ -71,5 +71,3 @@ def _examples(names: Sequence[Name], most: int) -> list[Place]:
 def _commonest(reasons: dict[str, str]) -> str:
     values = list(reasons.values())
     return max(sorted(set(values)), key=values.count)
-
-

@@ -17,6 +17,8 @@ from pipeline.report.posts import MOST_ENTITIES
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Control characters, and marks that turn the direction of what follows: shown by their code."""
 
+_NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
+
 KNOWN_TYPES = ("PER", "LOC", "ORG", "MISC")
 COLOURS = 8
 
@@ -53,9 +55,7 @@ def render(**content: Any) -> str:
     """
     style = _ENVIRONMENT.get_template("style.css").render(most_entities=MOST_ENTITIES)
     script = (Path(__file__).parent / "templates" / "filter.js").read_text(encoding="utf-8")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
     template = _ENVIRONMENT.get_template("report.html")
     return template.render(**content, style=Markup(style), script=Markup(script), policy=policy)
 

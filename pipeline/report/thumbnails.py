@@ -104,7 +104,7 @@ def thumbnails(rows: Iterable[dict[str, Any]], shards: Sequence[str], most_per_p
     }
     made = Thumbnails()
     members = locate(wanted.keys(), shards)
-    made.reasons = {key: "not found in the shards" if shards else "no shards to look in" for key in wanted.keys() - members.keys()}
+    made.reasons = dict.fromkeys(wanted.keys() - members.keys(), "not found in the shards" if shards else "no shards to look in")
     outcomes = _decoded(sorted(set(members.values()))) if members else {}
     spent = 0
     for key in sorted(members):
