@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -34,9 +33,7 @@ MOST_BINS = 62
 
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)", re.ASCII)
 _TWITTER = re.compile(r"\w{3} (\w{3}) (\d\d?) \d\d:\d\d:\d\d [+-]\d{4} (\d{4})", re.ASCII)
-_MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
-    name: number for number, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
-}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def day_of(extra: str | None) -> date | None:
@@ -69,14 +66,14 @@ def _day(value: Any) -> date | None:
             if parts := _ISO.match(value):
                 day = date(*map(int, parts.groups()))
             elif parts := _TWITTER.match(value):
-                day = date(int(parts[3]), _MONTHS[parts[1]], int(parts[2]))
+                day = date(int(parts[3]), _MONTHS.index(parts[1]) + 1, int(parts[2]))
             else:
                 return None
         elif isinstance(value, int | float) and not isinstance(value, bool):
             day = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC).date()
         else:
             return None
-    except (ValueError, KeyError, OverflowError, OSError):
+    except (ValueError, OverflowError, OSError):
         return None
     return day if EARLIEST < day.year < LATEST else None
 

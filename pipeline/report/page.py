@@ -55,7 +55,7 @@ def render(**content: Any) -> str:
     """
     style = _ENVIRONMENT.get_template("style.css").render(most_entities=MOST_ENTITIES)
     script = (Path(__file__).parent / "templates" / "filter.js").read_text(encoding="utf-8")
-    policy = f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; {_NOTHING_ELSE}"
     template = _ENVIRONMENT.get_template("report.html")
     return template.render(**content, style=Markup(style), script=Markup(script), policy=policy)
 
