@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -46,7 +47,7 @@ def build(output: str, images: Sequence[str], amount: int) -> tuple[str, list[st
         total = len(made.reasons) + len(made.by_key)
         notes.append(f"{len(made.reasons):,} of {total:,} pictures are not shown: {_commonest(made.reasons)}.")
     page = render(
-        output=output,
+        title=posixpath.basename(output) or output,
         summary=summary,
         counts=counts,
         rejects=rejects,
