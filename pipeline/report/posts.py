@@ -11,6 +11,15 @@ from typing import Any
 from pipeline.report.dates import day_of
 from pipeline.report.thumbnails import Thumbnail, Thumbnails
 
+MEANINGS = {
+    "missing": "not in the shards of the run",
+    "ambiguous": "several pictures of this name",
+    "corrupt": "could not be decoded",
+    "unsupported": "of a format that is not read",
+    "too_large": "over the limits of the run",
+}
+"""Of the statuses of pictures that a run could not use."""
+
 LONGEST_TEXT = 2000
 LONGEST_READ = 300
 MOST_ENTITIES = 40
@@ -72,7 +81,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a post; without a thumbnail, `reason` says why if the run had used it."""
+    """A picture of a post; without a thumbnail, `reason` says why."""
 
     key: str
     status: str
@@ -170,7 +179,7 @@ def _picture(image: dict[str, Any], entities: Sequence[dict[str, Any]], thumbnai
         width=image["width"] or 0,
         height=image["height"] or 0,
         thumbnail=thumbnails.by_key.get(image["key"]),
-        reason=thumbnails.reasons.get(image["key"], ""),
+        reason=thumbnails.reasons.get(image["key"]) or MEANINGS.get(image["status"], ""),
         objects=objects[:MOST_OBJECTS],
         more_objects=len(objects[MOST_OBJECTS:]),
         evidence=evidence,
