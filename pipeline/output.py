@@ -14,7 +14,7 @@ from transforms.writers.writer import Folder
 
 FOLDERS: tuple[Folder, ...] = ("annotations", "rejects")
 LOG = "error.log"
-REPORT = "report.html"
+REPORT = "report.html"  # of pipeline.report
 OURS = {*FOLDERS, FILE, LOG, REPORT}
 
 

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from time import monotonic, perf_counter
+from typing import TYPE_CHECKING
 
 from archive.images import Member, fetch
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
-from models.vision.vision_model import PreprocessedImage
 from transforms.counters import count_seconds
+
+if TYPE_CHECKING:
+    from models.vision.vision_model import PreprocessedImage
 
 FETCHED_TOGETHER = 8
 """Neighbouring pictures that one thread reads and decodes in one go."""

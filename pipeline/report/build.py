@@ -6,6 +6,8 @@ import posixpath
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from tqdm import tqdm
+
 from pipeline.report.counts import SCORE_BINS, Counts, count_rejects
 from pipeline.report.dates import binned
 from pipeline.report.names import Name
@@ -35,7 +37,7 @@ def build(output: str, images: Sequence[str], amount: int) -> tuple[str, list[st
     summary = read_summary(output)
     shards, notes = shards_of(images, summary)
     counts = Counts(Spread(amount))
-    for place, row in read_rows(output, "annotations", COUNTED):
+    for place, row in tqdm(read_rows(output, "annotations", COUNTED), "reading", unit=" posts", disable=None, leave=False):
         counts.add(place, row)
     rejects = count_rejects(read_rows(output, "rejects"))
     names = counts.names.top(NAMES)

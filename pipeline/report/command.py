@@ -11,12 +11,12 @@ import posixpath
 import sys
 from typing import NoReturn
 
-from pipeline.output import REPORT
 from pipeline.process import EXIT_DONE, EXIT_USAGE
 from pipeline.report.build import build
 from transforms.writers.whole_file import whole_file
 from transforms.writers.writer import UnreadableError
 
+FILE = "report.html"
 POSTS = 200
 MOST_POSTS = 5000
 """More would make a page that browsers open slowly."""
@@ -41,12 +41,12 @@ def main(argv: list[str]) -> int:
         help="shards or folders of the pictures, may be repeated (default: the shards that run.json names)",
     )
     parser.add_argument("--posts", metavar="N", default=str(POSTS), help="how many posts to show (default: %(default)s)")
-    parser.add_argument("--to", metavar="FILE", help=f"the page (default: OUT/{REPORT})")
+    parser.add_argument("--to", metavar="FILE", help=f"the page (default: OUT/{FILE})")
     options = parser.parse_args(argv)
-    if not re_number(options.posts) or int(options.posts) > MOST_POSTS:
+    if not is_number(options.posts) or int(options.posts) > MOST_POSTS:
         parser.error(f"--posts is {options.posts!r}: give a whole number from 0 to {MOST_POSTS:,}")
     output = options.output.rstrip("/") or "/"
-    to = options.to or posixpath.join(output, REPORT)
+    to = options.to or posixpath.join(output, FILE)
     if os.path.isdir(to):
         parser.error(f"--to {to!r} is a folder: give the name of a file")
     try:
@@ -63,6 +63,6 @@ def main(argv: list[str]) -> int:
     return EXIT_DONE
 
 
-def re_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     """Return True for a whole number of ASCII digits that is not absurdly long."""
     return text.isascii() and text.isdecimal() and len(text) < 10

@@ -13,11 +13,11 @@ EXAMPLES = 3
 
 
 class Name(NamedTuple):
-    """A frequent name. The true count is at least `count`, and at most `FrequentNames.error` more."""
+    """A frequent name. The true count is at least `times`, and at most `FrequentNames.error` more."""
 
     text: str
     type: str
-    count: int
+    times: int
     places: list[Place]
 
 

@@ -104,7 +104,9 @@ def thumbnails(rows: Iterable[dict[str, Any]], shards: Sequence[str], most_per_p
     }
     made = Thumbnails()
     members = locate(wanted.keys(), shards)
-    made.reasons = dict.fromkeys(wanted.keys() - members.keys(), "not found in the shards" if shards else "no shards to look in")
+    made.reasons = dict.fromkeys(
+        wanted.keys() - members.keys(), "not found in the shards" if shards else "no shards to look in, give --images"
+    )
     outcomes = _decoded(sorted(set(members.values()))) if members else {}
     spent = 0
     for key in sorted(members):
@@ -132,7 +134,7 @@ def make_thumbnail(data: bytes, limits: Limits) -> Thumbnail:
 
 
 def _decoded(members: Collection[Member]) -> dict[Member, Thumbnail | str]:
-    from transforms.prefetch import Decoder  # takes seconds: imports the models
+    from transforms.prefetch import Decoder  # takes seconds: imports Beam
 
     decoder = Decoder(make_thumbnail, Limits())  # type: ignore[arg-type]  # any result will do
     decoded = decoder.prefetch(list(members), AHEAD)

@@ -27,11 +27,11 @@ def test_names_are_counted_within_the_promised_error(stream: list[str], kept: in
     for text in stream:
         names.add(text, "PER", HERE)
     top = names.top(kept)
-    counted = {name.text: name.count for name in top}
+    counted = {name.text: name.times for name in top}
     assert names.error <= len(stream) / (kept + 1)
     assert all(true[text] - names.error <= count <= true[text] for text, count in counted.items())
     assert all(text in counted for text, count in true.items() if count > names.error)
-    assert [name.count for name in top] == sorted(counted.values(), reverse=True)
+    assert [name.times for name in top] == sorted(counted.values(), reverse=True)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["Paris", " Paris ", "Par is", "par is"]), st.sampled_from(["LOC", "PER"]))))
@@ -39,7 +39,7 @@ def test_few_names_are_counted_exactly(stream: list[tuple[str, str]]) -> None:
     names = FrequentNames(100)
     for text, type_ in stream:
         names.add(text, type_, HERE)
-    assert {(name.text, name.type): name.count for name in names.top(100)} == Counter((text.strip(), type_) for text, type_ in stream)
+    assert {(name.text, name.type): name.times for name in names.top(100)} == Counter((text.strip(), type_) for text, type_ in stream)
     assert names.error == 0
 
 
@@ -48,7 +48,7 @@ def test_a_name_remembers_a_few_different_posts_and_is_cut() -> None:
     for number in (0, 0, 1, 2, 3, 4):
         names.add("x" * 500, "PER", Place("a", number))
     [name] = names.top(5)
-    assert (len(name.text), name.count, name.places) == (80, 6, [Place("a", 0), Place("a", 1), Place("a", 2)])
+    assert (len(name.text), name.times, name.places) == (80, 6, [Place("a", 0), Place("a", 1), Place("a", 2)])
 
 
 rows = st.builds(
