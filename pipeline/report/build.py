@@ -15,11 +15,11 @@ from pipeline.report.page import colours, render
 from pipeline.report.posts import MOST_PICTURES, arrange
 from pipeline.report.rows import COUNTED, Place, read_chosen, read_rows, read_summary
 from pipeline.report.spread import Spread
-from pipeline.report.thumbnails import shards_of, thumbnails
+from pipeline.report.thumbnails import Thumbnails, shards_of, thumbnails
 
 NAMES = 40
-THUMBNAIL_BYTES_PER_POST = 40_000
-"""Of data URI on average, so that 200 posts stay below 15 MB whatever they hold."""
+BYTES, BYTES_PER_POST = 300_000, 70_000
+"""Thumbnails are made as long as the page stays below this: 14.3 MB for 200 posts."""
 
 
 def build(output: str, images: Sequence[str], amount: int) -> tuple[str, list[str]]:
@@ -44,25 +44,24 @@ def build(output: str, images: Sequence[str], amount: int) -> tuple[str, list[st
     places = sorted(counts.spread.choose(_examples(names, amount // 4)))
     post_of = {place: number for number, place in enumerate(places, 1)}
     rows = list(read_chosen(output, places))
-    made = thumbnails(rows, shards, MOST_PICTURES, amount * THUMBNAIL_BYTES_PER_POST)
+    content = {
+        "title": posixpath.basename(output) or output,
+        "summary": summary,
+        "counts": counts,
+        "rejects": rejects,
+        "reject_total": sum(kind.count for kind in rejects),
+        "timeline": binned(counts.dated, counts.by_day) if counts.dated else None,
+        "names": [(name, min((post_of[place] for place in name.places if place in post_of), default=None)) for name in names],
+        "colours": colours(list(counts.types)),
+        "score_bins": SCORE_BINS,
+        "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    }
+    without = render(**content, notes=notes, posts=[arrange(row, Thumbnails()) for row in rows])
+    made = thumbnails(rows, shards, MOST_PICTURES, BYTES + BYTES_PER_POST * amount - len(without.encode()))
     if made.reasons:
         total = len(made.reasons) + len(made.by_key)
         notes.append(f"{len(made.reasons):,} of {total:,} pictures are not shown: {_commonest(made.reasons)}.")
-    page = render(
-        title=posixpath.basename(output) or output,
-        summary=summary,
-        counts=counts,
-        rejects=rejects,
-        reject_total=sum(kind.count for kind in rejects),
-        timeline=binned(counts.dated, counts.by_day) if counts.dated else None,
-        names=[(name, min((post_of[place] for place in name.places if place in post_of), default=None)) for name in names],
-        colours=colours(list(counts.types)),
-        score_bins=SCORE_BINS,
-        posts=[arrange(row, made) for row in rows],
-        notes=notes,
-        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-    )
-    return page, notes
+    return render(**content, notes=notes, posts=[arrange(row, made) for row in rows]), notes
 
 
 def _examples(names: Sequence[Name], most: int) -> list[Place]:

@@ -20,13 +20,14 @@ MEANINGS = {
 }
 """Of the statuses of pictures that a run could not use."""
 
-LONGEST_TEXT = 2000
-LONGEST_READ = 300
-MOST_ENTITIES = 40
-MOST_EVIDENCE = 4
+LONGEST_TEXT = 1500
+LONGEST_READ = 160
+MOST_ENTITIES = 24
+MOST_EVIDENCE = 3
 MOST_PICTURES = 4
-MOST_OBJECTS = 12
-MOST_TEXTS = 12
+MOST_OBJECTS = 8
+MOST_TEXTS = 4
+"""So that the HTML of a post stays below 75 kB without its pictures."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class ShownPost:
 def arrange(row: dict[str, Any], thumbnails: Thumbnails) -> ShownPost:
     """Return a row of annotations as the page shows it; whatever is long is cut, and what is left out is counted."""
     text = row["text"][:LONGEST_TEXT]
-    pieces = split(text, row["entities"][:MOST_ENTITIES], lambda number, entity: _mention(number, entity, len(row["images"])))
+    pieces = split(text, row["entities"][:MOST_ENTITIES], lambda number, entity: _mention(number, entity, row["images"]))
     shown = sum(piece.mention is not None for piece in pieces)
     images = row["images"][:MOST_PICTURES]
     return ShownPost(
@@ -147,9 +148,9 @@ def split(text: str, entities: Sequence[dict[str, Any]], mention: Callable[[int,
     return [piece for piece in [*pieces, Piece(text[position:])] if piece.text]
 
 
-def _mention(number: int, entity: dict[str, Any], pictures: int) -> Mention:
+def _mention(number: int, entity: dict[str, Any], images: Sequence[dict[str, Any]]) -> Mention:
     strongest = _strongest(entity)
-    evidence = [Evidence(_what(found, pictures), found["weight"]) for found in strongest[:MOST_EVIDENCE]]
+    evidence = [Evidence(_what(found, images), found["weight"]) for found in strongest[:MOST_EVIDENCE]]
     return Mention(entity["text"], entity["type"], entity["score"], number, evidence, len(strongest) - len(evidence))
 
 
@@ -157,11 +158,12 @@ def _strongest(entity: dict[str, Any]) -> list[dict[str, Any]]:
     return sorted(entity.get("evidence") or (), key=lambda found: -found["weight"])
 
 
-def _what(found: dict[str, Any], pictures: int) -> str:
+def _what(found: dict[str, Any], images: Sequence[dict[str, Any]]) -> str:
     if not found["image"]:
         return found["object"] or "the text itself"
     what = found["object"] or "the whole picture"
-    return f"{what}, {found['image']}" if pictures > 1 else what
+    numbers = [number for number, image in enumerate(images, 1) if image["key"] == found["image"]]
+    return f"{what}, picture {numbers[0]}" if len(images) > 1 and numbers else what
 
 
 def _picture(image: dict[str, Any], entities: Sequence[dict[str, Any]], thumbnails: Thumbnails) -> Picture:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -11,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from archive.images import Member, ShardProblem, find_shards, index_shard
+from archive.images import ImageError, Member, ShardProblem, find_shards, index_shard
 from archive.images.decode import Limits, decode
 
 SIDE = 320
@@ -104,22 +105,23 @@ def thumbnails(rows: Iterable[dict[str, Any]], shards: Sequence[str], most_per_p
     }
     made = Thumbnails()
     members = locate(wanted.keys(), shards)
-    made.reasons = dict.fromkeys(
-        wanted.keys() - members.keys(), "not found in the shards" if shards else "no shards to look in, give --images"
-    )
-    outcomes = _decoded(sorted(set(members.values()))) if members else {}
-    spent = 0
+    not_found = "not found in the shards" if shards else "no shards to look in, give --images"
+    made.reasons = dict.fromkeys(sorted(wanted.keys() - members.keys()), not_found)
+    keys_of: dict[Member, list[str]] = defaultdict(list)
     for key in sorted(members):
-        outcome = outcomes[members[key]]
-        if not isinstance(outcome, Thumbnail):
-            made.reasons[key] = outcome
-        elif (outcome.width, outcome.height) != wanted[key]:
-            made.reasons[key] = "the shard holds another picture now"
-        elif spent + len(outcome.uri) > most_bytes:
-            made.reasons[key] = "left out to keep this file small"
-        else:
-            spent += len(outcome.uri)
-            made.by_key[key] = outcome
+        keys_of[members[key]].append(key)
+    spent = 0
+    for member, outcome in _decoded(sorted(keys_of)):
+        for key in keys_of[member]:
+            if not isinstance(outcome, Thumbnail):
+                made.reasons[key] = str(outcome)
+            elif (outcome.width, outcome.height) != wanted[key]:
+                made.reasons[key] = "the shard holds another picture now"
+            elif spent + len(outcome.uri) > most_bytes:
+                made.reasons[key] = "left out to keep this file small"
+            else:
+                spent += len(outcome.uri)
+                made.by_key[key] = outcome
     return made
 
 
@@ -133,9 +135,9 @@ def make_thumbnail(data: bytes, limits: Limits) -> Thumbnail:
     return Thumbnail(file.getvalue(), picture.width, picture.height)
 
 
-def _decoded(members: Collection[Member]) -> dict[Member, Thumbnail | str]:
+def _decoded(members: Sequence[Member]) -> Iterator[tuple[Member, Thumbnail | ImageError]]:
+    if not members:
+        return
     from transforms.prefetch import Decoder  # takes seconds: imports Beam
 
-    decoder = Decoder(make_thumbnail, Limits())  # type: ignore[arg-type]  # any result will do
-    decoded = decoder.prefetch(list(members), AHEAD)
-    return {member: outcome if isinstance(outcome, Thumbnail) else str(outcome) for member, outcome in decoded}
+    yield from Decoder(make_thumbnail, Limits()).prefetch(members, AHEAD)  # type: ignore[arg-type, misc]  # any result will do

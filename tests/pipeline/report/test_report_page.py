@@ -12,11 +12,15 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from archive.images.decode import Limits
+from pipeline.options import RunOptions
+from pipeline.output import prepare
 from pipeline.report.command import main
 from pipeline.report.page import visible
 from pipeline.report.posts import Mention, split
@@ -61,6 +65,14 @@ class Page(HTMLParser):
         return sum(
             found == tag and value in attributes.get(name, "").split() if name else found == tag for found, attributes in self.elements
         )
+
+
+@pytest.fixture(scope="module")
+def jpeg_of_noise() -> bytes:
+    """A picture of 400 x 300 that no JPEG makes small."""
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)).save(file, "JPEG")
+    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +125,40 @@ def test_the_policy_allows_the_page_alone(page: Page) -> None:
 
 
 def test_long_texts_are_cut_and_the_file_stays_small(written: str, page: Page) -> None:
-    assert "and 98,000 more characters" in page.text
+    assert "and 98,500 more characters" in page.text
     assert len(written) < 2_000_000
+
+
+def test_the_worst_posts_stay_within_15_mb_for_200(tmp_path: Path, write_output: Callable[..., Path], jpeg_of_noise: bytes) -> None:
+    with tarfile.open(tmp_path / "noise.tar", "w") as archive:
+        for number in range(160):
+            info = tarfile.TarInfo(f"{number}.jpg")
+            info.size = len(jpeg_of_noise)
+            archive.addfile(info, io.BytesIO(jpeg_of_noise))
+    rows = []
+    for number in range(40):
+        keys = [f"{4 * number + index}.jpg" for index in range(4)]
+        box = [1.0, 1.0, 300.0, 200.0]
+        evidence = [{"image": key, "object": "traffic light", "box": box, "weight": 0.1} for key in keys * 5]
+        entities = [{"text": '"', "type": "PER", "start": n, "end": n + 1, "score": 0.5, "evidence": evidence} for n in range(200)]
+        objects = [{"label": "traffic light", "score": 0.5, "box": box}] * 100
+        texts = [{"kind": "ocr", "text": '"' * 5000, "box": box, "score": 0.5, "entities": []}] * 50
+        images = [{"key": key, "status": "ok", "width": 400, "height": 300, "objects": objects, "texts": texts} for key in keys]
+        fields = {"post_id": '"' * 1000, "text": '"' * 100_000, "source": "s" * 1000, "line": number, "model": "m", "extra": None}
+        rows.append({**fields, "entities": entities, "images": images})
+    rejects = [{"stage": "post", "reason": "not_json", "source": "s", "line": 1, "payload": "'" * 1024}] * 99
+    output = write_output(tmp_path / "out", rows, rejects, [tmp_path / "noise.tar"])
+    assert main([str(output), "--posts", "40"]) == 0
+    assert (output / "report.html").stat().st_size < 300_000 + 73_500 * 40  # 15 MB for 200
+
+
+def test_a_run_may_replace_an_output_with_a_report(output: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "out"
+    shutil.copytree(output, moved)
+    assert main([str(moved), "--posts", "0"]) == 0
+    assert (moved / "report.html").exists()
+    prepare(RunOptions(posts="posts.jsonl", output=str(moved), overwrite=True))
+    assert not (moved / "report.html").exists()
 
 
 def test_names_lead_to_their_posts(page: Page) -> None:
