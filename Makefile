@@ -30,10 +30,10 @@ lint: setup  ## check style and types
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-fuzz: setup  ## look for bytes that break the readers of posts, shards and pictures: a minute each
-	for target in lines shards pictures; do $(PYTHON) tests/fuzz/fuzz.py $$target -max_total_time=60 -verbosity=0 -print_final_stats=1 || exit 1; done
+fuzz: setup  ## look for bytes that break the readers of posts, fields, shards and pictures: a minute each
+	for target in lines fields shards pictures; do $(PYTHON) tests/fuzz/fuzz.py $$target -max_total_time=60 -verbosity=0 -print_final_stats=1 || exit 1; done
 
-bench: setup  ## time the whole command against its limit and against a loop by hand
+bench: setup  ## compare the speed of the command with the two models alone and with a simple loop
 	$(PYTHON) -m bench.main_job
 
 JARS := deploy/flink/target/jars

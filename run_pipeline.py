@@ -6,6 +6,7 @@ Nothing is defined here: workers would get it pickled by value.
 import sys
 
 from pipeline.command import main
+from pipeline.process import end
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end(main(sys.argv[1:]))

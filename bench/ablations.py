@@ -1,11 +1,11 @@
-"""What each part of the model brings and costs: train it without, score it with, without and with shuffled pictures.
+"""Measure what each part of the model contributes: train without it, and score with own, without, and with shuffled pictures.
 
     python -m bench.ablations --data twitter2017-surrogate --images 'images-*.tar' --encoder all-MiniLM-L6-v2 \
         --vectors w2v_tweets_200d.bin --output out/ablations
 
-Five forms of the model times the seeds, 3 to 7 minutes each on one core with MiniLM; a form that is already in --output
-is not trained again, and a folder of other options is refused. Scores are lenient micro F1 of `models.evaluate` on valid: mean
-over seeds, and their standard deviation.
+It trains five forms of the model with each seed, 3 to 7 minutes each on one core with MiniLM. A form that is in --output
+already is not trained again. A folder with forms of other options is refused. It prints lenient micro F1 of
+`models.evaluate` on valid: mean and standard deviation over seeds.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 
 TEXT, AUGMENTED, OBJECTS, GRID, ALL = "text only", "+ augmentation", "+ augmentation + objects", "+ augmentation + grid", "all"
 FORMS = (TEXT, AUGMENTED, OBJECTS, GRID, ALL)
-DECISIVE = ("data", "images", "encoder", "vectors", "epochs", "lr")
+IDENTITY = ("data", "images", "encoder", "vectors", "epochs", "lr")
 CONDITIONS = ("with", "without", "shuffled")
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status: 2 if the folder has forms of other options."""
     options = _parser().parse_args(argv)
     images = [f"--images={options.images}"]
     flags = {
@@ -35,25 +35,25 @@ def main(argv: list[str]) -> int:
         ALL: [f"--vectors={options.vectors}", *images],
     }
     options.output.mkdir(parents=True, exist_ok=True)
-    asked_for = json.dumps({name: str(getattr(options, name)) for name in DECISIVE}, indent=1)
-    told = options.output / "options.json"
-    if told.exists() and told.read_text() != asked_for:
-        print(f"bench.ablations: {options.output} holds forms of other options ({told}): give another --output", file=sys.stderr)
+    identity = json.dumps({name: str(getattr(options, name)) for name in IDENTITY}, indent=1)
+    stored = options.output / "options.json"
+    if stored.exists() and stored.read_text() != identity:
+        print(f"bench.ablations: {options.output} holds forms of other options ({stored}): give another --output", file=sys.stderr)
         return 2
-    told.write_text(asked_for)
+    stored.write_text(identity)
     shared = [f"--cache={options.output}/pictures.npz", f"--threads={options.threads}"]
-    recipe = [f"--encoder={options.encoder}", f"--epochs={options.epochs}", f"--lr={options.lr}"]
+    training = [f"--encoder={options.encoder}", f"--epochs={options.epochs}", f"--lr={options.lr}"]
     scores: dict[tuple[str, str], list[float]] = {}
     for seed in range(1, options.seeds + 1):
         for form in FORMS:
             bundle = options.output / f"{form.replace(' ', '').replace('+', '-').strip('-')}-{seed}"
             if not (bundle / "README.md").exists():
-                _run("models.train", "--data", str(options.data), *flags[form], *recipe, *shared, f"--seed={seed}", f"--output={bundle}")
+                _run("models.train", "--data", str(options.data), *flags[form], *training, *shared, f"--seed={seed}", f"--output={bundle}")
             for condition in CONDITIONS if len(flags[form]) > 1 else ("without",):
                 report = options.output / f"{bundle.name}-{condition}.json"
                 if not report.exists():
-                    asked = [f"--data={options.data}/valid.txt", f"--model={bundle}", f"--condition={condition}", f"--json={report}"]
-                    _run("models.evaluate", *asked, *shared, *images)
+                    arguments = [f"--data={options.data}/valid.txt", f"--model={bundle}", f"--condition={condition}", f"--json={report}"]
+                    _run("models.evaluate", *arguments, *shared, *images)
                 scores.setdefault((form, condition), []).append(100 * json.loads(report.read_text())["lenient"]["f1"])
     print(_table(scores))
     return 0

@@ -1,10 +1,10 @@
-"""The command on a Flink cluster of this machine: rate, memory, and whole output although TaskManagers are killed.
+"""Run the command on a local Flink cluster: measure rate and memory, and check the rows when TaskManagers are killed.
 
     python -m bench.flink --archive DIR --posts 20000 --detector none         # rate, and peak memory of each process
     python -m bench.flink --archive DIR --posts 400 --kills 10                # and runs in which a TaskManager is killed
 
-DIR holds posts-*.jsonl.gz and images-*.tar. Outputs are verified, and the rows of disturbed runs compared with those of the first.
-`make flink` fetches Flink.
+DIR holds posts-*.jsonl.gz and images-*.tar. Each output is verified, and the rows of disturbed runs are compared with those
+of the first run. `make flink` downloads Flink.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FILES = 8
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status: 1 if rows differ."""
     parser = argparse.ArgumentParser(prog="bench.flink", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--archive", type=Path, required=True)
@@ -44,26 +44,26 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder, Cluster(JARS, Path(folder) / "cluster", 2) as cluster:
         _write_posts(options.archive, options.posts, Path(folder))
         command = [sys.executable, "run_pipeline.py", f"--posts={folder}/*.jsonl", f"--images={options.archive}/images-*.tar", *more]
-        alone = Path(folder) / "alone"
-        peaks = _run([*command, f"--output={alone}", *cluster.options()], alone, cluster)
-        wanted, files = rows(str(alone)), len(list(alone.glob("annotations/*.parquet")))
-        assert len({row["post_id"] for row in wanted}) == len(wanted) == options.posts
-        print(f"{len(wanted):,} posts, {json.loads((alone / 'run.json').read_text())['posts_per_second']} a second")
+        undisturbed = Path(folder) / "undisturbed"
+        peaks = _run([*command, f"--output={undisturbed}", *cluster.options()], undisturbed, cluster)
+        expected, files = rows(str(undisturbed)), len(list(undisturbed.glob("annotations/*.parquet")))
+        assert len({row["post_id"] for row in expected}) == len(expected) == options.posts
+        print(f"{len(expected):,} posts, {json.loads((undisturbed / 'run.json').read_text())['posts_per_second']} a second")
         for name, peak in sorted(peaks.items()):
             print(f"  {name}: peak {peak / 2**30:.2f} GB", flush=True)
         for _ in range(options.kills):
             output, share = Path(folder) / "killed", chance.random()
             _run([*command, f"--output={output}", *cluster.options()], output, cluster, round(share * files))
-            if rows(str(output)) != wanted:
-                print("the rows differ from those of the run that was left alone", file=sys.stderr)
+            if rows(str(output)) != expected:
+                print("the rows differ from those of the undisturbed run", file=sys.stderr)
                 return 1
-            print(f"a TaskManager killed after {share:.0%} of the files: the same {len(wanted):,} rows", flush=True)
+            print(f"a TaskManager killed after {share:.0%} of the files: the same {len(expected):,} rows", flush=True)
             shutil.rmtree(output)
     return 0
 
 
 def _write_posts(archive: Path, count: int, folder: Path) -> None:
-    """As many posts as asked for, in several files."""
+    """Write `count` posts to several files, repeated if the archive has fewer."""
     posts = first_posts(archive, count)
     lines = list(repeated(posts, -(-count // len(posts))))[:count]
     for file in range(FILES):
@@ -71,7 +71,10 @@ def _write_posts(archive: Path, count: int, folder: Path) -> None:
 
 
 def _run(command: list[str], output: Path, cluster: Cluster, kill_after: int | None = None) -> dict[str, int]:
-    """Peak resident bytes of each kind of process. A TaskManager is killed when so many files of annotations are written."""
+    """Run a command and return the peak resident bytes of each kind of process.
+
+    A TaskManager is killed, and replaced, when `kill_after` files of annotations are written.
+    """
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peaks: dict[str, int] = {}
     while process.poll() is None:

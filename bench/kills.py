@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status: 1 if rows differ."""
     parser = argparse.ArgumentParser(prog="bench.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--posts", required=True)
@@ -38,10 +38,10 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "run_pipeline.py", f"--posts={options.posts}", f"--images={options.images}", *more]
         started = time.monotonic()
-        finish([*command, f"--output={folder}/alone"])
+        finish([*command, f"--output={folder}/undisturbed"])
         seconds = time.monotonic() - started
-        wanted = rows(f"{folder}/alone")
-        killed = whole = 0
+        expected = rows(f"{folder}/undisturbed")
+        killed = runs = 0
         with tqdm(total=options.kills, desc="kills", disable=None) as bar:
             while killed < options.kills:
                 output = f"{folder}/killed"
@@ -49,19 +49,21 @@ def main(argv: list[str]) -> int:
                     killed += 1
                     bar.update()
                 finish([*command, f"--output={output}", "--resume"])
-                if rows(output) != wanted:
+                if rows(output) != expected:
                     print(f"after {killed} kills the rows differ: {output} is kept", file=sys.stderr)
                     shutil.copytree(output, "out/kills-differ")
                     return 1
                 subprocess.run([sys.executable, "-m", "pipeline.verify", output], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
                 shutil.rmtree(output)
-                whole += 1
-    print(f"{killed} kills in {whole} runs: each run ended with the {len(wanted):,} rows of a run never killed, and passed pipeline.verify")
+                runs += 1
+    print(
+        f"{killed} kills in {runs} runs: each run ended with the {len(expected):,} rows of an undisturbed run, and passed pipeline.verify"
+    )
     return 0
 
 
 def _killed(command: list[str], after_s: float) -> bool:
-    """Whether the run was killed before it ended."""
+    """Run a command with a time limit. Return whether it was killed before it ended."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         process.wait(after_s)
@@ -75,12 +77,12 @@ def _killed(command: list[str], after_s: float) -> bool:
 
 
 def finish(command: list[str]) -> None:
-    """Run a command that must end well."""
+    """Run a command that must succeed."""
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def rows(output: str) -> list[dict]:
-    """The rows of an output as an outside reader sees them, in the order of their lines."""
+    """Return the rows of an output, read by pyarrow, sorted by source and line."""
     return sorted(pq.read_table(f"{output}/annotations").to_pylist(), key=lambda row: (row["source"], row["line"]))
 
 

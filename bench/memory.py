@@ -1,4 +1,4 @@
-"""Peak memory of the command on an archive, and on 4 and 16 times as many posts.
+"""Measure the peak memory of the command on an archive, and on 4 and 16 times as many posts.
 
     python -m bench.memory --archive DIR [--posts 400]
 
@@ -23,7 +23,7 @@ TIMES = (1, 4, 16)
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="bench.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--archive", type=Path, required=True)
     parser.add_argument("--posts", type=int, default=400)
@@ -42,23 +42,23 @@ def main(argv: list[str]) -> int:
 
 
 def first_posts(archive: Path, count: int) -> list[dict[str, Any]]:
-    """Posts of an archive."""
+    """Return the first posts of an archive."""
     lines = (line for path in sorted(archive.glob("posts-*.jsonl.gz")) for line in gzip.decompress(path.read_bytes()).splitlines())
     return [json.loads(line) for line in islice(lines, count)]
 
 
 def repeated(posts: list[dict[str, Any]], times: int) -> Iterator[str]:
-    """Lines of the posts, several times under new ids."""
+    """Yield the posts as lines of JSON, several times under new ids."""
     return (json.dumps(post | {"id": f"{post['id']}-{n}"}) for n in range(times) for post in posts)
 
 
 def _peak(command: list[str]) -> int:
-    """Peak resident memory of a process, KiB: asked of a process that has no other child."""
-    asked = (
+    """Return the peak resident memory of a command in KiB. It runs as the only child of a new process, which measures it."""
+    program = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
-    done = subprocess.run([sys.executable, "-c", asked, *command], cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program, *command], cwd=ROOT, check=True, capture_output=True, text=True)
     return int(done.stdout)
 
 

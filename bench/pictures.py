@@ -1,10 +1,11 @@
-"""What pictures could tell beyond the text, at best: a linear look at it.
+"""Measure how much information pictures have beyond the text, by a linear model.
 
     python -m bench.pictures TEXT_ONLY_BUNDLE --data TRAIN.txt VALID.txt --images 'images-*.tar'
 
-The bundle tags posts that it was not trained on, without their pictures. A logistic regression then guesses each word's type
-from the bundle's log probabilities, and again with what was seen in the post's picture added: its objects, or the mean of its
-grid; the post's own, or another post's. What the own picture gains over another's is what it tells. Five folds over posts.
+The bundle tags posts that it was not trained on, without their pictures. A logistic regression predicts each word's type
+from the bundle's log probabilities; a second one also gets features of a picture: its objects, or the mean of its grid. The
+picture is the post's own or another post's. The gain of the own picture over another's is its information. The regressions
+are cross-validated over five folds of posts.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from torch.nn import functional
 
 from models.datasets.conll import LabelledPost, read_conll, text_of
 from models.datasets.pictures import picture_features
-from models.evaluation.predictions import AT_A_TIME
+from models.evaluation.predictions import BATCH_SIZE
 from models.inference.devices import usable_cores
 from models.loading import ModelOptions, load_annotator, load_vision_model
-from models.tagging.annotate import Annotator
+from models.tagging.annotate import Annotator, TextAndPictures
 from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.labels import TYPES
 from models.tagging.words import split_words
@@ -36,27 +37,30 @@ CLASSES = 1 + len(TYPES)
 
 
 def main(argv: list[str]) -> int:
-    """Print a line for each kind of evidence."""
+    """Print one line for each kind of features, and return the exit status."""
     options = _parser().parse_args(argv)
     torch.set_num_threads(options.threads)
     posts = [post for path in options.data for post in read_conll(path, TYPES)[0] if post.image]
     vision_model = load_vision_model(ModelOptions(threads=options.threads))
     features = picture_features({post.image for post in posts if post.image}, options.images, vision_model, options.cache)
     posts = [post for post in posts if post.image in features]
-    seen = [features[post.image] for post in posts if post.image]
-    said = _log_probabilities(load_annotator(ModelOptions(options.bundle, threads=options.threads)), posts)
+    of_pictures = [features[post.image] for post in posts if post.image]
+    from_text = _log_probabilities(load_annotator(ModelOptions(options.bundle, threads=options.threads)), posts)
     types = [_types(post) for post in posts]
     gold = torch.from_numpy(np.concatenate(types))
     post_of_word = torch.from_numpy(np.repeat(np.arange(len(posts)), [len(of_post) for of_post in types]))
     fold = torch.from_numpy(np.random.default_rng(0).integers(0, FOLDS, len(posts)))[post_of_word]
     others = np.random.default_rng(1).permutation(len(posts))
 
-    text_only = _losses(said, gold, fold, torch.zeros(len(gold), 0), 0.0)
-    print(f"{len(posts)} posts, {len(gold)} words; loss of the text alone {text_only.mean():.5f} nats a word; gained with the picture's")
-    for name, inputs in (("objects", np.stack([_objects(s) for s in seen])), ("grid", _standard(np.stack([_grid(s) for s in seen])))):
+    text_only = _losses(from_text, gold, fold, torch.zeros(len(gold), 0), 0.0)
+    print(f"{len(posts)} posts, {len(gold)} words; loss of the text alone {text_only.mean():.5f} nats a word; gain from the picture's")
+    for name, inputs in (
+        ("objects", np.stack([_objects(s) for s in of_pictures])),
+        ("grid", _standard(np.stack([_grid(s) for s in of_pictures]))),
+    ):
         for whose, order in (("own", slice(None)), ("another post's", others)):
-            evidence = torch.from_numpy(inputs[order]).float()[post_of_word]
-            gained = text_only - min((_losses(said, gold, fold, evidence, penalty) for penalty in PENALTIES), key=Tensor.mean)
+            from_picture = torch.from_numpy(inputs[order]).float()[post_of_word]
+            gained = text_only - min((_losses(from_text, gold, fold, from_picture, penalty) for penalty in PENALTIES), key=Tensor.mean)
             of_post = torch.zeros(len(posts)).index_add_(0, post_of_word, gained)
             error = float(of_post.std()) * len(posts) ** 0.5 / len(gold)
             print(f"  {name}, {whose}: {gained.mean():+.5f} ± {error:.5f}, {gained.mean() / text_only.mean():+.2%}", flush=True)
@@ -64,15 +68,15 @@ def main(argv: list[str]) -> int:
 
 
 def _log_probabilities(annotator: Annotator, posts: Sequence[LabelledPost]) -> Tensor:
-    """Of O and each type for each word of all posts: (W, CLASSES)."""
-    texts = [(text_of(post)[0], ()) for post in posts]
-    said = [of_post for i in range(0, len(texts), AT_A_TIME) for of_post in annotator.marginals(texts[i : i + AT_A_TIME])]
-    tags = torch.from_numpy(np.concatenate(said))
+    """Return the log probabilities of O and each type for all words: (W, CLASSES)."""
+    texts: list[TextAndPictures] = [(text_of(post)[0], {}) for post in posts]
+    marginals = [of_post for i in range(0, len(texts), BATCH_SIZE) for of_post in annotator.marginals(texts[i : i + BATCH_SIZE])]
+    tags = torch.from_numpy(np.concatenate(marginals))
     return torch.cat([tags[:, :1], tags[:, 1::2] + tags[:, 2::2]], dim=1).clamp_min(1e-6).log()
 
 
 def _types(post: LabelledPost) -> np.ndarray:
-    """Gold class of each word, 0 outside entities: (W,) int64."""
+    """Return the gold class of each word, 0 outside entities: (W,) int64."""
     text, bounds = text_of(post)
     words = np.array(split_words(text)).reshape(-1, 2)
     gold = np.zeros(len(words), np.int64)
@@ -82,7 +86,7 @@ def _types(post: LabelledPost) -> np.ndarray:
 
 
 def _objects(image_features: ImageFeatures) -> np.ndarray:
-    """How many of each class are among the five best: (80,)."""
+    """Count the classes of the five best objects: (80,)."""
     return np.bincount(image_features.labels[:5], minlength=OBJECT_CLASSES)
 
 
@@ -95,23 +99,25 @@ def _standard(features: np.ndarray) -> np.ndarray:
     return (features - features.mean(0)) / (features.std(0) + 1e-6) / features.shape[1] ** 0.5
 
 
-def _losses(said: Tensor, gold: Tensor, fold: Tensor, evidence: Tensor, penalty: float) -> Tensor:
-    """Negative log-likelihood of each word, by the regression that was fitted on the other folds: (W,) nats."""
+def _losses(from_text: Tensor, gold: Tensor, fold: Tensor, from_picture: Tensor, penalty: float) -> Tensor:
+    """Return the negative log-likelihood of each word by the regression fitted on the other folds: (W,) nats."""
     losses = torch.zeros(len(gold))
     for k in range(FOLDS):
         held_out = fold == k
-        fitted = _fit(said[~held_out], gold[~held_out], evidence[~held_out], penalty)
-        losses[held_out] = functional.cross_entropy(_logits(fitted, said[held_out], evidence[held_out]), gold[held_out], reduction="none")
+        fitted = _fit(from_text[~held_out], gold[~held_out], from_picture[~held_out], penalty)
+        losses[held_out] = functional.cross_entropy(
+            _logits(fitted, from_text[held_out], from_picture[held_out]), gold[held_out], reduction="none"
+        )
     return losses
 
 
-def _fit(said: Tensor, gold: Tensor, evidence: Tensor, penalty: float) -> list[Tensor]:
-    weights = [torch.eye(CLASSES), torch.zeros(CLASSES), torch.zeros(evidence.shape[1], CLASSES)]
+def _fit(from_text: Tensor, gold: Tensor, from_picture: Tensor, penalty: float) -> list[Tensor]:
+    weights = [torch.eye(CLASSES), torch.zeros(CLASSES), torch.zeros(from_picture.shape[1], CLASSES)]
     optimizer = torch.optim.LBFGS([weight.requires_grad_() for weight in weights], max_iter=60)
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = functional.cross_entropy(_logits(weights, said, evidence), gold) + penalty * weights[2].square().sum()
+        loss = functional.cross_entropy(_logits(weights, from_text, from_picture), gold) + penalty * weights[2].square().sum()
         loss.backward()
         return loss
 
@@ -119,18 +125,18 @@ def _fit(said: Tensor, gold: Tensor, evidence: Tensor, penalty: float) -> list[T
     return [weight.detach() for weight in weights]
 
 
-def _logits(weights: list[Tensor], said: Tensor, evidence: Tensor) -> Tensor:
-    mix, bias, of_evidence = weights
-    return said @ mix + bias + evidence @ of_evidence
+def _logits(weights: list[Tensor], from_text: Tensor, from_picture: Tensor) -> Tensor:
+    text_weights, bias, picture_weights = weights
+    return from_text @ text_weights + bias + from_picture @ picture_weights
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench.pictures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("bundle", metavar="TEXT_ONLY_BUNDLE", help="folder of a model that was trained on other posts, without pictures")
-    add("--data", type=Path, nargs="+", required=True, help="labelled tweets in CoNLL form with IMGID lines")
+    add("--data", type=Path, nargs="+", required=True, help="labelled tweets in CoNLL format with IMGID lines")
     add("--images", required=True, help="glob of image shards, or a folder")
-    add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
+    add("--cache", type=Path, help="file that stores the features of pictures for the next run")
     add("--threads", type=int, default=usable_cores())
     return parser
 

@@ -1,9 +1,9 @@
-"""How fast bundles tag the same posts, against the first of them, in one run.
+"""Compare how fast bundles tag the same posts.
 
     python -m bench.taggers models/pretrained/default OTHER ... --data VALID.txt --images 'images-*.tar' [--rounds 3] [--threads N]
 
-Each round tags all posts with each bundle in turn, pictures looked at beforehand: it is the tagger's time alone, with the posts'
-pictures and without. What detecting costs, `bench.main_job` tells.
+Each round tags all posts with each bundle in turn, with and without pictures. Image features are computed beforehand, so
+this is the time of the tagger alone. `bench.main_job` measures detection. Ratios are relative to the first bundle.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench.taggers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("bundles", nargs="+", metavar="BUNDLE", help="folder of a trained model")
-    add("--data", type=Path, required=True, help="labelled tweets in CoNLL form")
+    add("--data", type=Path, required=True, help="labelled tweets in CoNLL format")
     add("--images", required=True, help="glob of image shards, or a folder")
-    add("--cache", type=Path, help="file that keeps what was seen in the pictures, for the next run")
+    add("--cache", type=Path, help="file that stores the features of pictures for the next run")
     add("--rounds", type=int, default=3)
     add("--threads", type=int, default=usable_cores())
     return parser

@@ -1,10 +1,10 @@
-"""Adapt a text encoder to posts: masked-language training on raw texts (Devlin et al. 2019, Gururangan et al. 2020).
+"""Adapt a text encoder to posts by masked-language modelling on raw texts (Devlin et al. 2019, Gururangan et al. 2020).
 
     python -m models.adapt --encoder FOLDER_OR_ID --posts tweets.tsv.gz --output FOLDER
 
-Files are .jsonl with `text`, .tsv (last column), or a text a line, compressed or not. Texts are cut into the words that the
-tagger reads. FOLDER is then an encoder for `models.train --encoder`; its adapt.json tells the loss on posts that were held
-out, before and after. An interrupted run resumes when you repeat the command, to the same result.
+Files are .jsonl with `text`, .tsv (last column), or one text per line, compressed or not. Texts are split into words as in
+the tagger. The result is an encoder for `models.train --encoder`. Its adapt.json has the loss on held-out posts before and
+after. An interrupted run resumes when you repeat the command, with the same result.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from archive.digest import file_sha256
 from models.datasets.raw_posts import sample_texts
 from models.inference.devices import usable_cores, usable_device
 from models.tagging.words import split_words
-from models.training.checkpoint import Checkpoint
-from models.training.loop import SAVE_EVERY_S, schedule
+from models.training.checkpoint import SAVE_EVERY_S, Checkpoint
 from models.training.masking import masked_losses
+from models.training.optimization import linear_schedule
 
-TOKENISED_AT_A_TIME = 1000
-"""Texts; the tokenizer's own records of a text take 7 kB until they are dropped."""
+TOKENISER_BATCH_SIZE = 1000
+"""Texts per call of the tokenizer, whose output takes 7 kB per text until it is freed."""
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status: 2 if an option or a file is wrong."""
     parser = _parser()
     options = parser.parse_args(argv)
     for name in ("texts", "held_out", "batch_size", "threads"):
@@ -68,40 +68,40 @@ def _adapt(options: argparse.Namespace, argv: list[str]) -> None:
     _train(model, batches, tokenizer, options, checkpoint)
     after = held_out_loss(model, held_out, tokenizer, options.batch_size)
     if not math.isfinite(after):
-        raise ValueError(f"the loss became {after} with --lr {options.lr}: give a smaller one, and another --output")
+        raise ValueError(f"the loss became {after} with --lr {options.lr}: give a smaller one and another --output")
     model.base_model.save_pretrained(options.output)
     tokenizer.save_pretrained(options.output)
-    told = {
+    report = {
         "command": "python -m models.adapt " + shlex.join(argv),
         "seed": options.seed,
         "texts": len(training),
         "held_out_loss": {"before": round(before, 4), "after": round(after, 4)},
         "sha256": hashes,
     }
-    (options.output / "adapt.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(told["held_out_loss"]), file=sys.stderr)
+    (options.output / "adapt.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(report["held_out_loss"]), file=sys.stderr)
     checkpoint.remove()
 
 
-def load_encoder(encoder: str, max_pieces: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Masked-language model in float32 and its tokenizer.
+def load_encoder(encoder: str, max_subwords: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return a masked-language model in float32 and its tokenizer.
 
     Raises:
-        ValueError: there is no such encoder, it cannot be trained in this way, or it reads fewer subwords than `max_pieces`.
+        ValueError: the encoder does not exist, cannot be trained in this way, or reads fewer than `max_subwords`.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(encoder, add_prefix_space=True)
         model, found = AutoModelForMaskedLM.from_pretrained(encoder, dtype=torch.float32, output_loading_info=True)
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"--encoder {encoder} cannot be loaded for masked-language training: {reason}") from error
+        raise ValueError(f"--encoder {encoder} cannot be loaded for masked-language modelling: {reason}") from error
     if tokenizer.mask_token_id is None or tokenizer.pad_token_id is None:
-        raise ValueError(f"--encoder {encoder}: its tokenizer has no mask or no padding subword: give an encoder of BERT's kind")
+        raise ValueError(f"--encoder {encoder}: its tokenizer has no mask token or no padding token: give an encoder like BERT")
     longest = min(getattr(model.config, "max_position_embeddings", math.inf), tokenizer.model_max_length)
-    if not 3 <= max_pieces <= longest:
-        raise ValueError(f"--max_pieces {max_pieces}: {encoder} reads from 3 to {longest}")
+    if not 3 <= max_subwords <= longest:
+        raise ValueError(f"--max_pieces {max_subwords}: {encoder} reads from 3 to {longest}")
     if found["missing_keys"]:
-        print(f"{encoder} has no masked-language head: it gets a fresh one, tied to its embeddings", file=sys.stderr)
+        print(f"{encoder} has no masked-language head: a new one is trained, with the weights of its embeddings", file=sys.stderr)
     return model, tokenizer
 
 
@@ -113,7 +113,7 @@ def _train(
     checkpoint: Checkpoint,
 ) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr, weight_decay=0.01)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule(len(batches)))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, linear_schedule(len(batches)))
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     done = 0
     if (state := checkpoint.load()) is not None:
@@ -123,7 +123,9 @@ def _train(
     saved = time.monotonic()
     model.train()
     for step in tqdm(range(done, len(batches)), desc="adapt", initial=done, total=len(batches), disable=None):
-        torch.manual_seed(random.Random(f"{options.seed} {step}").getrandbits(63))  # of dropout and masks, so that any step can be resumed
+        torch.manual_seed(
+            random.Random(f"{options.seed} {step}").getrandbits(63)
+        )  # dropout and masks depend on the step alone, so training can resume at any step
         losses = masked_losses(model, batches[step], tokenizer)
         (losses.sum() / max(len(losses), 1)).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -137,7 +139,7 @@ def _train(
 
 @torch.inference_mode()
 def held_out_loss(model: PreTrainedModel, texts: Sequence[np.ndarray], tokenizer: PreTrainedTokenizerBase, batch_size: int) -> float:
-    """Mean cross-entropy of masked subwords, the same masks for any model of this tokenizer."""
+    """Return the mean cross-entropy of masked subwords. The masks are the same for any model with this tokenizer."""
     model.eval()
     losses = []
     for step, batch in enumerate(_batches(texts, batch_size, seed=0)):
@@ -147,17 +149,17 @@ def held_out_loss(model: PreTrainedModel, texts: Sequence[np.ndarray], tokenizer
 
 
 def tokenise(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[np.ndarray]:
-    """Piece ids of each text, (L,) int32, at most `longest`, made from the words that the tagger reads."""
+    """Return the subword ids of each text, (L,) int32, at most `longest`. Texts are split into words as in the tagger."""
     subwords: list[np.ndarray] = []
-    for start in tqdm(range(0, len(texts), TOKENISED_AT_A_TIME), desc="tokenise", disable=None):
-        words = [[text[a:b] for a, b in split_words(text)] or [""] for text in texts[start : start + TOKENISED_AT_A_TIME]]
+    for start in tqdm(range(0, len(texts), TOKENISER_BATCH_SIZE), desc="tokenise", disable=None):
+        words = [[text[a:b] for a, b in split_words(text)] or [""] for text in texts[start : start + TOKENISER_BATCH_SIZE]]
         ids = tokenizer(words, is_split_into_words=True, truncation=True, max_length=longest)["input_ids"]
         subwords += [np.array(of_text, np.int32) for of_text in ids]
     return subwords
 
 
 def _batches(texts: Sequence[np.ndarray], batch_size: int, seed: int) -> list[list[np.ndarray]]:
-    """Batches of texts of like length, in random order."""
+    """Return batches of texts of similar length, in random order."""
     chance = random.Random(seed)
     order = chance.sample(list(texts), len(texts))
     batches = []
@@ -171,13 +173,13 @@ def _batches(texts: Sequence[np.ndarray], batch_size: int, seed: int) -> list[li
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="models.adapt", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id; without a masked-language head it gets a fresh one")
+    add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id; without a masked-language head it gets a new one")
     add("--posts", type=Path, nargs="+", required=True, help="files of raw posts")
     add("--output", type=Path, required=True, help="folder of the adapted encoder")
-    add("--texts", type=int, default=100_000, help="how many different texts to train on, once each")
-    add("--held_out", type=int, default=1000, help="how many more tell the loss before and after")
+    add("--texts", type=int, default=100_000, help="number of different texts to train on, each once")
+    add("--held_out", type=int, default=1000, help="number of further texts for the loss before and after")
     add("--batch_size", type=int, default=32)
-    add("--max_pieces", type=int, default=64, help="longer texts are cut")
+    add("--max_pieces", type=int, default=64, help="longest text in subwords; longer ones are cut")
     add("--lr", type=float, default=1e-4)
     add("--save_every_s", type=float, default=SAVE_EVERY_S, help="seconds between saved states")
     add("--seed", type=int, default=0)

@@ -1,9 +1,9 @@
-"""Build the table of augmentation vectors from word vectors: what a word's nearest neighbours mean.
+"""Build a table of augmentation vectors from word vectors.
 
     python -m models.augment --vectors w2v.bin --output table/ [--words 20000] [--coverage valid.txt]
 
-Reads word2vec (binary or text), fastText .vec and GloVe files. A word of a post is looked up as written, then in lower
-case, then without leading # or @; of words that are not found the vector is zero.
+It reads word2vec (binary or text), fastText .vec and GloVe files. The tagger looks up a word as written, then in lower
+case, then without leading # and @. A word that is not found has a zero vector.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 
 from models.datasets.conll import read_conll, text_of
 from models.datasets.raw_posts import read_texts
-from models.tagging.augmentation import NEIGHBOURS, AugmentationTable, build_table, read_vectors, save_table
+from models.datasets.word_vectors import read_vectors
+from models.tagging.augmentation import NEIGHBOURS, AugmentationTable, build_table, save_table
 from models.tagging.labels import TYPES
 from models.tagging.words import split_words
 
@@ -25,38 +26,38 @@ LABELLED = re.compile(rb"IMGID:|.*\t(O|[BI]-\S+)\s*$")
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status: 2 if an option or a file is wrong."""
     parser = argparse.ArgumentParser(prog="models.augment", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=Path, required=True, help="file of word vectors, most frequent words first")
     parser.add_argument("--output", type=Path, required=True, help="folder of the table")
     parser.add_argument("--words", type=int, help="how many of the most frequent words get an entry (default: all)")
-    parser.add_argument("--neighbours", type=int, default=NEIGHBOURS, help="how many similar words an entry is made of")
+    parser.add_argument("--neighbours", type=int, default=NEIGHBOURS, help="how many similar words are averaged for each entry")
     parser.add_argument(
         "--coverage",
         type=Path,
         nargs="+",
         default=[],
-        help="labelled tweets (token, tab, tag), or raw posts as models.adapt reads, whose words are looked up to tell how many are known",
+        help="labelled tweets (token, tab, tag) or raw posts (as in models.adapt); prints how many of their words have an entry",
     )
     options = parser.parse_args(argv)
     for name in ("words", "neighbours"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             parser.error(f"--{name} {getattr(options, name)}: give 1 or more")
     try:
-        looked_up = [word for path in options.coverage for word in _words(path)]
+        coverage_words = [word for path in options.coverage for word in _words(path)]
         table = build_table(*read_vectors(options.vectors), options.words, neighbours=options.neighbours)
         save_table(table, options.output)
     except (ValueError, OSError) as error:
         print(f"models.augment: {error}", file=sys.stderr)
         return 2
-    print(f"{options.output}: {len(table.words):,} words, {table.vectors.shape[1]} wide")
+    print(f"{options.output}: {len(table.words):,} words, vectors of {table.vectors.shape[1]} numbers")
     if options.coverage:
-        print(coverage(table, looked_up))
+        print(coverage(table, coverage_words))
     return 0
 
 
 def coverage(table: AugmentationTable, words: Sequence[str]) -> str:
-    """How many of the words have an entry, in a sentence; signs and numbers are left out."""
+    """Return a sentence that says how many of the words have an entry. Punctuation and numbers are not counted."""
     counted = Counter(word for word in words if any(character.isalpha() for character in word))
     known = [word for word in counted if table.row(word)]
     tokens = sum(counted[word] for word in known) / max(counted.total(), 1)
@@ -70,7 +71,7 @@ def _words(path: Path) -> Iterator[str]:
 
 
 def _is_labelled(path: Path) -> bool:
-    """Whether a file's first line is one of labelled tweets."""
+    """Return whether the first line of a file is one of labelled tweets."""
     with path.open("rb") as file:
         return LABELLED.match(file.readline(1 << 16)) is not None
 

@@ -1,10 +1,11 @@
-"""Score a bundle, or rows that the pipeline wrote, against labelled tweets.
+"""Score a bundle, or rows that the pipeline wrote, on labelled tweets.
 
     python -m models.evaluate --model BUNDLE --data FILE [FILE ...] --images GLOB [--condition shuffled] [--json OUT]
     python -m models.evaluate --rows OUT/annotations --data FILE [FILE ...]
 
-FILE is in CoNLL form with `IMGID:` lines; member 123.jpg of the images is the picture of IMGID 123. Found entities are
-taken over the file's own tokens. For --rows, annotate what `python -m models.datasets.conll FILE > posts.jsonl` makes.
+FILE is in CoNLL format with `IMGID:` lines. Member 123.jpg of the image shards is the picture of IMGID 123. Predicted
+entities are mapped to the tokens of the file. For --rows, annotate the output of
+`python -m models.datasets.conll FILE > posts.jsonl`.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.pretrained import SHIPPED
 from models.tagging.bundle import BundleError
 from models.tagging.labels import TYPES
-from models.vision.detectors import DetectorError
+from models.vision.detectors import DetectorError, detector_or_none
 
 CONDITIONS = ("with", "without", "shuffled")
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status: 2 if an option or a file is wrong."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.condition != "without" and not options.images and not options.rows:
-        parser.error(f"--condition {options.condition} needs --images; --condition without scores the texts alone")
+        parser.error(f"--condition {options.condition} needs --images: give them, or --condition without to score the text alone")
     for name, least in (("threads", 0), ("resamples", 1)):
         if getattr(options, name) < least:
             parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
@@ -63,8 +64,8 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
         model, found = f"rows of {options.rows}", predictions.read_rows(posts, options.rows, TYPES)
     else:
         model, found = _annotated(gold, options)
-    right = np.array([one.span in post.spans for post, some in zip(gold, found, strict=True) for one in some], bool)
-    ece, table = reliability(np.array([one.score for some in found for one in some]), right)
+    correct = np.array([one.span in post.spans for post, of_post in zip(gold, found, strict=True) for one in of_post], bool)
+    ece, table = reliability(np.array([one.score for of_post in found for one in of_post]), correct)
     return {
         "model": model,
         "data": [str(path) for path in options.data],
@@ -76,12 +77,12 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _annotated(posts: list[LabelledPost], options: argparse.Namespace) -> tuple[str, list[list[predictions.Found]]]:
-    detector = None if options.condition == "without" or options.detector.lower() == "none" else options.detector
+def _annotated(posts: list[LabelledPost], options: argparse.Namespace) -> tuple[str, list[list[predictions.Prediction]]]:
+    detector = None if options.condition == "without" else options.detector
     models = ModelOptions(options.model, detector, options.device, threads=options.threads)
     annotator = load_annotator(models)
     if (types := annotator.bundle.tagger.config.types) != TYPES:
-        raise ValueError(f"--model {options.model} knows {', '.join(types)}; tweets are scored by {', '.join(TYPES)}")
+        raise ValueError(f"--model {options.model} has the types {', '.join(types)}, but the tweets are scored with {', '.join(TYPES)}")
     features = {}
     if options.condition != "without":
         keys = {post.image for post in posts if post.image}
@@ -113,14 +114,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, nargs="+", required=True, help="labelled tweets")
     scored = parser.add_mutually_exclusive_group()
     scored.add_argument("--model", default=SHIPPED, help="bundle to score (default: the shipped one)")
-    scored.add_argument("--rows", help="folder of annotations to score in place of a bundle")
+    scored.add_argument("--rows", help="folder of annotations to score instead of a bundle")
     add("--images", help="glob of image shards, or a folder")
-    add("--detector", default=SHIPPED, help="as in run_pipeline.py")
+    add("--detector", type=detector_or_none, default=SHIPPED, help="as in run_pipeline.py")
     add("--condition", choices=CONDITIONS, default="with", help="pictures: each post's own, none, or each other's (default: with)")
-    add("--cache", type=Path, help="file that keeps the features of pictures, for the next run")
-    add("--json", type=Path, help="file for all scores")
+    add("--cache", type=Path, help="file that stores the features of pictures for the next run")
+    add("--json", type=Path, help="file for all scores (.json)")
     add("--plot", type=Path, help="file for the reliability diagram (.png)")
-    add("--resamples", type=int, default=1000, help="of the bootstrap over posts")
+    add("--resamples", type=int, default=1000, help="samples of the bootstrap over posts")
     add("--seed", type=int, default=0, help="of the bootstrap and of shuffling")
     add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
     add("--threads", type=int, default=0, help="0: one per core")

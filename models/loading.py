@@ -1,7 +1,7 @@
 """Load both models from the options, once per process, on the worker that uses them.
 
-The defaults (shipped models, any device, all cores) are resolved by that worker: on a cluster it is another machine than
-the one that submitted the job.
+The worker resolves the defaults (shipped models, any device, all cores). On a cluster it runs on another machine than the
+command that submitted the job.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from models.vision.vision_model import VisionModel
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which models to load, and how.
+    """Which models to load, on which device.
 
     Attributes:
         model: folder or address of a model bundle, or `shipped`.
         detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a detector, or `shipped`; None for no detector.
         device: `cpu`, `cuda`, `cuda:1`, or `auto`.
-        batch_size: pictures, or windows of text, per call of a model.
-        threads: of the models' arithmetic; 0 for one per core.
+        batch_size: windows of text per call of the tagger.
+        threads: of both models on a CPU; 0 for one per core.
     """
 
     model: str = SHIPPED
@@ -40,7 +40,7 @@ class ModelOptions:
     threads: int = 0
 
     def here(self) -> ModelOptions:
-        """The same, as it is meant on this machine. Raises ValueError for a device that it lacks."""
+        """Return the options with the defaults of this machine filled in. Raises ValueError if it lacks the device."""
         return replace(
             self,
             model=str(PRETRAINED / "default") if self.model == SHIPPED else self.model,
@@ -52,8 +52,8 @@ class ModelOptions:
 
 @cache
 def load_vision_model(options: ModelOptions) -> VisionModel:
-    """Detector and image features. Raises DetectorError, BundleError."""
-    torch.set_num_threads(1)  # `InferencePool` uses the others
+    """Return the vision model, without loading the tagger. Raises DetectorError, BundleError."""
+    torch.set_num_threads(1)  # `InferencePool` runs several items in parallel instead
     options = options.here()
     folder = local_folder(options.model)
     backbone = read_settings(folder).backbone
@@ -64,7 +64,7 @@ def load_vision_model(options: ModelOptions) -> VisionModel:
 
 @cache
 def load_annotator(options: ModelOptions) -> Annotator:
-    """The tagger, told what the detector calls its classes and which network makes the grids. Raises BundleError."""
+    """Return the annotator for the objects and grids of the vision model. Raises DetectorError, BundleError."""
     vision_model = load_vision_model(options)
     options = options.here()
     bundle = load_bundle(local_folder(options.model))
@@ -78,7 +78,7 @@ def max_pictures(options: ModelOptions) -> int:
 
 @cache
 def local_folder(address: str) -> Path:
-    """A bundle's folder on this machine; one on an object store is copied to a temporary folder first."""
+    """Return the folder of a bundle on this machine. A bundle on an object store is copied to a temporary folder first."""
     try:
         filesystem, path = resolve(address)
         if "file" in filesystem.protocol:
@@ -86,5 +86,5 @@ def local_folder(address: str) -> Path:
         copy = Path(tempfile.mkdtemp(prefix="postner-model-"))
         filesystem.get(path.rstrip("/") + "/", f"{copy}/", recursive=True)
     except (OSError, ValueError) as error:
-        raise BundleError(f"--model {address} cannot be fetched ({error}): give the folder of a bundle") from error
+        raise BundleError(f"--model {address} cannot be read ({error}): give the folder of a bundle") from error
     return copy

@@ -2,10 +2,10 @@
 
     python -m models.train --data DIR [DIR ...] --images GLOB --encoder FOLDER_OR_ID --vectors W2V --output BUNDLE
 
-Each DIR holds `train.txt` and `valid.txt` in CoNLL form with `IMGID:` lines. The epoch with the best score on all
-`valid.txt` together is kept. An interrupted run resumes when you repeat the command, to the same result.
+Each DIR holds `train.txt` and `valid.txt` in CoNLL format with `IMGID:` lines. The epoch with the best score on all
+`valid.txt` together is saved. An interrupted run resumes when you repeat the command, with the same result.
 
-With --teacher and --unlabelled the tagger also learns, beside the labels, what trained bundles say of raw posts.
+With --teacher and --unlabelled the tagger also learns from the marginals of trained bundles on raw posts (distillation).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -25,15 +26,15 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 from transformers.utils import logging
 
 from archive.digest import file_sha256
-from models.datasets.conll import read_conll
+from models.datasets.conll import LabelledPost, read_conll
 from models.datasets.pictures import picture_features
 from models.datasets.raw_posts import sample_texts
-from models.inference.devices import usable_cores, usable_device
-from models.pretrained import PRETRAINED
-from models.tagging.augmentation import AugmentationTable, build_table, load_table, read_vectors
+from models.datasets.word_vectors import read_vectors
+from models.inference.devices import usable_device
+from models.tagging.augmentation import AugmentationTable, build_table, load_table
 from models.tagging.bundle import BundleSettings, load_bundle, save_bundle
 from models.tagging.encoding import Encoder
-from models.tagging.granularities import Source, kind_named
+from models.tagging.granularities import Source, granularity_class
 from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.labels import TYPES
 from models.tagging.tagger import Tagger, TaggerConfig
@@ -42,26 +43,26 @@ from models.training.checkpoint import Checkpoint
 from models.training.config import TrainingConfig
 from models.training.curves import write_curves
 from models.training.examples import Example, distilled_examples, examples
-from models.training.loop import Training, span_f1
+from models.training.loop import Training
+from models.training.options import parse
 from models.training.teachers import teacher_marginals
+from models.training.validation import span_f1, temperature
 from models.vision import backbone
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import VisionModel
 
-KEPT_BACKBONE = "backbone"
+BACKBONE_FOLDER = "backbone"
+"""Folder of a bundle for its vision backbone."""
+
+LabelledSet = dict[Path, tuple[list[LabelledPost], Counter[str]]]
+"""Tweets and counts of repairs by folder."""
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
-    parser = _parser()
-    options = parser.parse_args(argv)
+    """Run the command and return its exit status: 2 if an option or a file is wrong."""
+    options = parse(argv, __doc__)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    if bool(options.teacher) != bool(options.unlabelled):
-        parser.error("--teacher and --unlabelled go together: the teacher is asked about the unlabelled posts")
-    for name, least in (("threads", 1), ("unlabelled_posts", 1), ("table_words", 1), ("max_objects", 1), ("fusion_width", 0)):
-        if getattr(options, name) < least:
-            parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
     try:
         _train(options, argv)
     except (ValueError, OSError) as error:
@@ -71,67 +72,51 @@ def main(argv: list[str]) -> int:
 
 
 def _train(options: argparse.Namespace, argv: list[str]) -> None:
-    training_config = TrainingConfig(**{field.name: getattr(options, field.name) for field in fields(TrainingConfig)})
-    split = {name: {folder: read_conll(folder / f"{name}.txt", TYPES) for folder in options.data} for name in ("train", "valid")}
-    hashes = {str(path): file_sha256(path) for path in _read_from(options) if path.is_file()}
+    config = TrainingConfig(**{field.name: getattr(options, field.name) for field in fields(TrainingConfig)})
+    train_posts, valid_posts = (
+        {folder: read_conll(folder / name, TYPES) for folder in options.data} for name in ("train.txt", "valid.txt")
+    )
+    hashes = {str(path): file_sha256(path) for path in _input_files(options) if path.is_file()}
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
-    torch.manual_seed(training_config.seed)
+    torch.manual_seed(config.seed)
     torch.set_num_threads(options.threads)
     options.device = usable_device(options.device)
-    source, tokenizer = _text_encoder(options.encoder)
+    pretrained, tokenizer = _text_encoder(options.encoder)
     table = _table(options)
     vision_model = _vision_model(options)
-    config = _config(options, source.config.to_dict(), table, vision_model)
-    settings = BundleSettings(
-        name=options.output.name,
-        object_names=vision_model.names if vision_model else (),
-        grid=vision_model.grid_id if vision_model else None,
-        backbone=_name_of_backbone(options.backbone) if vision_model else None,
-        max_objects=options.max_objects,
-    )
-    encoder = Encoder(
-        tokenizer,
-        config,
-        table,
-        settings.max_pieces,
-        settings.max_pictures,
-        Source(settings.object_names, np.arange(len(settings.object_names)), settings.grid is not None, settings.max_objects),
-    )
+    tagger_config = _tagger_config(options, pretrained.config.to_dict(), table, vision_model)
+    settings = _settings(options, vision_model)
+    encoder = _encoder(tokenizer, tagger_config, table, settings)
     features: dict[str, ImageFeatures] = {}
     if vision_model:
-        keys = {post.image for read in split.values() for posts, _ in read.values() for post in posts if post.image}
-        features = picture_features(keys, options.images, vision_model, options.cache)
-    labelled = {name: {folder: examples(posts, encoder, features) for folder, (posts, _) in read.items()} for name, read in split.items()}
-    tagger = Tagger(config, table.vectors if table else None)
-    tagger.encoder.load_state_dict(source.state_dict(), strict=False)
-    tagger.encoder.set_attn_implementation("eager")  # with dropout, on a CPU, faster than torch's fused attention
-    training = Training(
-        tagger.to(options.device),
-        encoder,
-        [example for of_folder in labelled["train"].values() for example in of_folder],
-        _taught(options, encoder, checkpoint, config.types),
-        [example for of_folder in labelled["valid"].values() for example in of_folder],
-        training_config,
-        torch.device(options.device),
-    )
+        features = picture_features(_picture_names(train_posts, valid_posts), options.images, vision_model, options.cache)
+    train = [example for posts, _ in train_posts.values() for example in examples(posts, encoder, features)]
+    valid = {folder: examples(posts, encoder, features) for folder, (posts, _) in valid_posts.items()}
+    all_valid = [example for of_folder in valid.values() for example in of_folder]
+    tagger = Tagger(tagger_config, table.vectors if table else None)
+    tagger.encoder.load_state_dict(pretrained.state_dict(), strict=False)
+    tagger.encoder.set_attn_implementation("eager")  # with dropout on a CPU, faster than torch's fused attention
+    device = torch.device(options.device)
+    distilled = _distilled(options, encoder, checkpoint, tagger_config.types)
+    training = Training(tagger.to(device), encoder, train, distilled, all_valid, config, device)
     training.run(checkpoint)
-    settings = replace(settings, temperature=training.temperature())
-    if settings.backbone == KEPT_BACKBONE:
-        _keep_backbone(Path(options.backbone), options.output / KEPT_BACKBONE)
+    settings = replace(settings, temperature=temperature(tagger, all_valid, encoder, device))
+    if settings.backbone == BACKBONE_FOLDER:
+        _copy_backbone(Path(options.backbone), options.output / BACKBONE_FOLDER)
     save_bundle(options.output, settings, tagger.cpu(), tokenizer, table)
     write_curves(options.output, training.history)
-    shipped = load_bundle(options.output).tagger
+    stored = load_bundle(options.output).tagger  # quantised, so its scores may differ from those in training
     scores = {
-        folder: [span_f1(shipped, data, encoder, torch.device("cpu"), seen) for seen in (True, False)]
-        for folder, data in labelled["valid"].items()
+        folder: [span_f1(stored, data, encoder, torch.device("cpu"), pictures) for pictures in (True, False)]
+        for folder, data in valid.items()
     }
-    written = card(settings.name, argv, training_config.seed, split["train"], hashes, len(features), scores, training.history)
-    (options.output / "README.md").write_text(written)
+    text = card(settings.name, argv, config.seed, train_posts, hashes, len(features), scores, training.history)
+    (options.output / "README.md").write_text(text)
     checkpoint.remove()
 
 
-def _read_from(options: argparse.Namespace) -> list[Path]:
-    """Return the files that decide the result; a run resumes only if they are the same."""
+def _input_files(options: argparse.Namespace) -> list[Path]:
+    """Return the files that the result depends on. A run resumes only if they are the same."""
     labelled = [folder / f"{name}.txt" for name in ("train", "valid") for folder in options.data]
     table = [options.vectors] if options.vectors else [options.table / "augmentation.safetensors"] if options.table else []
     distilled = [*(options.unlabelled or ()), *(folder / "config.json" for folder in options.teacher or ())]
@@ -141,13 +126,13 @@ def _read_from(options: argparse.Namespace) -> list[Path]:
 def _vision_model(options: argparse.Namespace) -> VisionModel | None:
     if not options.images:
         return None
-    detector = None if options.detector.lower() == "none" else options.detector
+    detector = options.detector
     if not detector and not options.backbone:
-        raise ValueError("--detector none leaves nothing to look at pictures with: give --backbone, or leave out --images")
+        raise ValueError("--detector none leaves no network to read pictures: give --backbone, or leave out --images")
     vision_model = VisionModel.load(detector, options.backbone, options.device, options.threads)
     if len(vision_model.names) > OBJECT_CLASSES:
         raise ValueError(
-            f"--detector {detector} knows {len(vision_model.names)} classes, the tagger embeds {OBJECT_CLASSES}: take a COCO one"
+            f"--detector {detector} has {len(vision_model.names)} classes, more than the {OBJECT_CLASSES} of COCO: give one trained on COCO"
         )
     return vision_model
 
@@ -162,7 +147,7 @@ def _text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         raise ValueError(f"--encoder {name} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
-def _config(
+def _tagger_config(
     options: argparse.Namespace, encoder: dict[str, Any], table: AugmentationTable | None, vision_model: VisionModel | None
 ) -> TaggerConfig:
     return TaggerConfig(
@@ -177,13 +162,13 @@ def _config(
 
 
 def _granularities(kinds: Sequence[str], vision_model: VisionModel) -> tuple[dict[str, Any], ...]:
-    """Those of the kinds that the vision_model provides for, as `TaggerConfig.granularities`."""
-    made = ((kind, kind_named(kind).trained_with(vision_model.grid_width or 0, vision_model.names)) for kind in kinds)
-    return tuple(one.entry(kind) for kind, one in made if one)
+    """Return `TaggerConfig.granularities` with those kinds whose input the vision model provides."""
+    granularities = ((kind, granularity_class(kind).for_training(vision_model.grid_width or 0, vision_model.names)) for kind in kinds)
+    return tuple(granularity.entry(kind) for kind, granularity in granularities if granularity)
 
 
-def _taught(options: argparse.Namespace, encoder: Encoder, checkpoint: Checkpoint, types: tuple[str, ...]) -> list[list[Example]]:
-    """For each epoch other raw posts, with what the teachers say of them; nothing without teachers."""
+def _distilled(options: argparse.Namespace, encoder: Encoder, checkpoint: Checkpoint, types: tuple[str, ...]) -> list[list[Example]]:
+    """Return distilled examples of raw posts for each epoch, different ones in each; an empty list without teachers."""
     if not options.teacher:
         return []
     texts = sample_texts(options.unlabelled, options.epochs * options.unlabelled_posts, options.seed)
@@ -192,12 +177,32 @@ def _taught(options: argparse.Namespace, encoder: Encoder, checkpoint: Checkpoin
     return [distilled_examples(texts[part], marginals[part], encoder) for part in per_epoch]
 
 
-def _name_of_backbone(name: str | None) -> str | None:
-    """How the bundle names its backbone: a folder is copied into the bundle, a hub id stays one."""
-    return KEPT_BACKBONE if name and Path(name).is_dir() else name
+def _settings(options: argparse.Namespace, vision_model: VisionModel | None) -> BundleSettings:
+    settings = BundleSettings(name=options.output.name, max_objects=options.max_objects)
+    if vision_model is None:
+        return settings
+    is_folder = options.backbone and Path(options.backbone).is_dir()  # it is copied into the bundle; a hub id is kept
+    return replace(
+        settings,
+        object_names=vision_model.names,
+        grid=vision_model.grid_id,
+        backbone=BACKBONE_FOLDER if is_folder else options.backbone,
+    )
 
 
-def _keep_backbone(source: Path, target: Path) -> None:
+def _encoder(
+    tokenizer: PreTrainedTokenizerBase, config: TaggerConfig, table: AugmentationTable | None, settings: BundleSettings
+) -> Encoder:
+    names = settings.object_names
+    source = Source(names, np.arange(len(names)), settings.grid is not None, settings.max_objects)
+    return Encoder(tokenizer, config, table, settings.max_pieces, settings.max_pictures, source)
+
+
+def _picture_names(*sets: LabelledSet) -> set[str]:
+    return {post.image for of_set in sets for posts, _ in of_set.values() for post in posts if post.image}
+
+
+def _copy_backbone(source: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
     for file in backbone.FILES:
         if (source / file).is_file():
@@ -208,52 +213,6 @@ def _table(options: argparse.Namespace) -> AugmentationTable | None:
     if options.table:
         return load_table(options.table)
     return build_table(*read_vectors(options.vectors), options.table_words) if options.vectors else None
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="models.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument_group("what to train on").add_argument
-    add("--data", type=Path, nargs="+", required=True, help="folders with train.txt and valid.txt")
-    add("--images", help="glob of image shards, or a folder; member IMGID.jpg is the picture of IMGID. Without it: text only")
-    add("--detector", default=str(PRETRAINED / "detector"), help="network that detects objects and makes grids, or none")
-    add("--backbone", help="Hugging Face vision backbone (folder or hub id) that makes the grids instead of the detector")
-    add("--cache", type=Path, help="file that keeps the features of pictures, for the next run")
-    add("--teacher", type=Path, nargs="+", help="bundles whose marginals the tagger learns on raw posts, mean over them")
-    add(
-        "--unlabelled",
-        type=Path,
-        nargs="+",
-        help="files of raw posts: .jsonl with text, .tsv (last column), or a text a line; compressed or not",
-    )
-    add("--unlabelled_posts", type=int, default=7000, help="raw posts in an epoch; others in each")
-    add = parser.add_argument_group("what to train").add_argument
-    add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id; or a bundle, to start from its text encoder")
-    add("--vectors", type=Path, help="word vectors for the augmentation table. Without them: no augmentation")
-    add("--table_words", type=int, default=20_000, help="most frequent words that get an entry in the table")
-    add("--table", type=Path, help="table that models.augment made, in place of --vectors")
-    add("--augmentation", choices=("sum", "gate"), default="sum")
-    add("--casing", action=argparse.BooleanOptionalAction, default=True, help="embed the shape of words, for uncased encoders")
-    add("--granularities", nargs="+", default=["grid", "objects"], help="how pictures are read: files of models/tagging/granularities")
-    add("--max_objects", type=int, default=BundleSettings.max_objects, help="best objects of a picture that are read")
-    add("--auxiliary", action=argparse.BooleanOptionalAction, default=True, help="train the span task (B, I, O) beside")
-    add("--fusion_width", type=int, default=128, help="width of the cross-modal part; 0 is the encoder's own")
-    add("--output", type=Path, required=True, help="folder of the bundle")
-    add = parser.add_argument_group("how to train").add_argument
-    add("--epochs", type=int, default=TrainingConfig.epochs)
-    add("--batch_size", type=int, default=TrainingConfig.batch_size)
-    add("--accumulate", type=int, default=TrainingConfig.accumulate, help="batches per step of the optimizer")
-    add("--lr", type=float, default=TrainingConfig.lr, help="of the encoder's last layer")
-    add("--head_lr", type=float, default=TrainingConfig.head_lr, help="of everything that is not the encoder")
-    add("--layer_decay", type=float, default=TrainingConfig.layer_decay, help="factor by which --lr falls with each layer down")
-    add("--freeze_encoder", action="store_true", help="keep the text encoder as it is")
-    add("--average", type=float, default=TrainingConfig.average, help="decay of the running average of the weights, which is what is kept")
-    add("--picture_dropout", type=float, default=TrainingConfig.picture_dropout, help="share of posts that lose their pictures in a batch")
-    add("--word_dropout", type=float, default=TrainingConfig.word_dropout, help="share of words that are made unknown in a batch")
-    add("--patience", type=int, default=TrainingConfig.patience, help="stop after so many epochs without a better score; 0: never")
-    add("--seed", type=int, default=TrainingConfig.seed)
-    add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
-    add("--threads", type=int, default=usable_cores())
-    return parser
 
 
 if __name__ == "__main__":

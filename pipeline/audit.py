@@ -13,23 +13,34 @@ from typing import Any, BinaryIO
 
 from archive.stores import open_file
 from pipeline.output import names_in
+from pipeline.repeated_ids import RepeatedIds
 from transforms.writers import WRITER
 from transforms.writers.writer import Folder, UnreadableError
 
 COSTS_A_ROW = ("post", "tag")
+NOT_READ_TO_ITS_END = "unreadable_posts"
+EXAMPLES = 3
+"""How many keys that were not found are kept for the closing note."""
 
 
-@dataclass
-class _Source:
-    """Output of one posts file: its slices as (first line, lines, rows, blanks, rejects, name)."""
+@dataclass(frozen=True, order=True)
+class _Slice:
+    """The account of one slice: how many of its lines became what."""
 
-    slices: list[tuple[int, int, int, int, int, str]] = field(default_factory=list)
+    first_line: int
+    lines: int
+    rows: int
+    rejects: int
+    skipped: int
+    blanks: int
+    name: str
 
-    def total(self, column: int) -> int:
-        return sum(int(piece[column]) for piece in self.slices)
+    @property
+    def accounted(self) -> int:
+        return self.rows + self.rejects + self.skipped + self.blanks
 
-    def counts(self) -> dict[str, int]:
-        return {"lines": self.total(1), "rows": self.total(2), "rejects": self.total(4), "blanks": self.total(3)}
+
+COLUMNS = ("lines", "rows", "rejects", "skipped", "blanks")
 
 
 @dataclass
@@ -40,24 +51,34 @@ class Audit:
         entities: how many there are, by type.
         images: the same by status.
         rejects: the same by stage and reason.
+        skipped: lines that are no posts by the rules of their source, by kind.
+        escaped: how many plain texts hold HTML entities.
+        repeated_ids: how many ids occur more than once.
+        keys_not_found: the first keys that are in no shard.
         rows: of each slice, by its name.
-        sources: per posts file its `lines`, `rows`, `rejects` (those that cost a row) and `blanks`.
+        sources: per posts file its `lines`, `rows`, `rejects` (those that cost a row), `skipped` and `blanks`.
         files: SHA-256 of every file, by its path in the folder.
-        problems: one sentence for each inconsistency.
+        problems: one sentence for each inconsistency; `--resume` does what is missing.
+        unread: one sentence for each thing of the input that could not be read; `--resume` does not help.
         whole: lines of the posts files that are completely in the output.
     """
 
     entities: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     rejects: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    skipped: Counter[str] = field(default_factory=Counter)
+    escaped: int = 0
+    repeated_ids: RepeatedIds = field(default_factory=RepeatedIds)
+    keys_not_found: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     whole: dict[str, int] = field(default_factory=dict)
 
     def total(self, name: str) -> int:
-        """Sum over the posts files of `lines`, `rows`, `rejects` or `blanks`."""
+        """Sum over the posts files of one of `COLUMNS`."""
         return sum(source[name] for source in self.sources.values())
 
     @contextmanager
@@ -76,6 +97,8 @@ class Audit:
             "entities": dict(self.entities.most_common()),
             "images": dict(self.images.most_common()),
             "rejects": {stage: dict(reasons.most_common()) for stage, reasons in sorted(self.rejects.items())},
+            "skipped": dict(self.skipped.most_common()),
+            "repeated_ids": self.repeated_ids.count,
             "sources": self.sources,
             "files": self.files,
         }
@@ -90,27 +113,41 @@ def audit(output: str, lines_of: dict[str, int]) -> Audit:
     """
     found_in = Audit()
     costs: Counter[str] = Counter()  # lines of each slice that its rejects account for
-    sources: dict[str, _Source] = defaultdict(_Source)
+    sources: dict[str, list[_Slice]] = defaultdict(list)
     for name, file in output_files(output, "rejects"):
         with found_in.reading(name, file):
-            for stage, reason in WRITER.reject_reasons(file):
-                found_in.rejects[stage][reason] += 1
-                costs[posixpath.basename(name)] += stage in COSTS_A_ROW
+            for reject in WRITER.rejects(file):
+                found_in.rejects[reject.stage][reject.reason] += 1
+                costs[posixpath.basename(name)] += reject.stage in COSTS_A_ROW
+                if reject.reason == NOT_READ_TO_ITS_END:
+                    found_in.unread.append(
+                        f"{reject.source} was not read to its end ({reject.payload}): the posts before that are annotated; "
+                        "get the file again, and annotate it into a new --output"
+                    )
+                if reject.reason == "no_such_key" and len(found_in.keys_not_found) < EXAMPLES:
+                    found_in.keys_not_found.append(reject.payload)
     for name, file in output_files(output, "annotations"):
         with found_in.reading(name, file):
             if counts := WRITER.counts(file):
                 found_in.entities.update(counts.entities)
                 found_in.images.update(counts.images)
-                found_in.rows[posixpath.basename(name).removesuffix(WRITER.suffix)] = counts.rows
-                facts, rejects = counts.facts, costs.pop(posixpath.basename(name), 0)
-                sources[facts.source].slices.append((facts.first_line, facts.lines, counts.rows, facts.blanks, rejects, name))
+                found_in.repeated_ids.add(counts.ids)
+                base, facts = posixpath.basename(name), counts.facts
+                found_in.skipped.update(facts.skipped)
+                found_in.escaped += facts.escaped
+                found_in.rows[base.removesuffix(WRITER.suffix)] = counts.rows
+                skipped = sum(facts.skipped.values())
+                account = _Slice(facts.first_line, facts.lines, counts.rows, costs.pop(base, 0), skipped, facts.blanks, name)
+                sources[facts.source].append(account)
     found_in.problems += [f"rejects/{name} belongs to no slice of annotations" for name, lines in costs.items() if lines]
-    found_in.sources = {name: sources[name].counts() for name in sorted(lines_of.keys() | sources.keys())}
-    for name in found_in.sources:
-        found = list(_problems(name, sources[name], lines_of.get(name)))
+    for name in sorted(lines_of.keys() | sources.keys()):
+        found_in.sources[name] = {column: sum(getattr(of_slice, column) for of_slice in sources[name]) for column in COLUMNS}
+        found = list(_problems(name, sorted(sources[name]), lines_of.get(name)))
         found_in.problems += found
         if not found:
             found_in.whole[name] = lines_of[name]
+    if found_in.total("lines") and not found_in.total("rows"):
+        found_in.unread.append("no post was annotated: rejects/ has the reasons, and python -m pipeline.peek shows what was read")
     return found_in
 
 
@@ -122,18 +159,20 @@ def output_files(output: str, folder: Folder) -> Iterator[tuple[str, BinaryIO]]:
                 yield f"{folder}/{name}", file
 
 
-def _problems(name: str, source: _Source, lines: int | None) -> Iterator[str]:
+def _problems(name: str, slices: list[_Slice], lines: int | None) -> Iterator[str]:
     """Yield the inconsistencies of one posts file."""
-    slices = sorted(source.slices)
-    for _, of_slice, rows, blanks, rejects, file in slices:
-        if of_slice != rows + rejects + blanks:
-            yield f"{file}: {of_slice} lines of {name}, but {rows} rows, {rejects} rejects and {blanks} blanks"
-    if slices and slices[0][0] != 1:
-        yield f"{name}: lines 1 to {slices[0][0] - 1} are in no slice"
+    for one in slices:
+        if one.lines != one.accounted:
+            yield (
+                f"{one.name}: {one.lines} lines of {name}, but {one.rows} rows, {one.rejects} rejects, {one.skipped} skipped "
+                f"and {one.blanks} blanks"
+            )
+    if slices and slices[0].first_line != 1:
+        yield f"{name}: lines 1 to {slices[0].first_line - 1} are in no slice"
     for left, right in pairwise(slices):
-        if left[0] + left[1] != right[0]:
-            yield f"{name}: the slices at line {left[0]} ({left[1]} lines) and line {right[0]} do not join"
+        if left.first_line + left.lines != right.first_line:
+            yield f"{name}: the slices at line {left.first_line} ({left.lines} lines) and line {right.first_line} do not join"
     if lines is None:
         yield f"{name}: has rows, but was not read by the run in run.json"
-    elif source.total(1) != lines:
-        yield f"{name}: has {lines} lines, of which {source.total(1)} are accounted for"
+    elif (accounted := sum(one.lines for one in slices)) != lines:
+        yield f"{name}: has {lines} lines, of which {accounted} are accounted for"

@@ -22,7 +22,7 @@ class Option:
 
     Attributes:
         name: of the option, without dashes.
-        kind: type of its value: `str`, `int`, `float`, `bool`.
+        kind: type of its value: `str`, `int`, `float`, `bool`, or `several` for texts of an option that may be repeated.
         default: its value if it is not given; MISSING if it must be given.
         help: one line for the user; code in backticks.
         metavar: what stands for the value in help and table.
@@ -52,8 +52,8 @@ class Option:
     @property
     def shown_default(self) -> str:
         """The default in words."""
-        if self.required or self.default is None or isinstance(self.default, bool):
-            return "required" if self.required else "off" if self.default is False else "none"
+        if self.required or (not self.default and self.kind in ("str", "several", "bool")):
+            return "required" if self.required else "off" if self.kind == "bool" else self.default_means or "none"
         if self.default_means:
             return self.default_means
         if self.kind == "int" and self.default >= 10**6:
@@ -64,11 +64,15 @@ class Option:
     @property
     def full_help(self) -> str:
         """The help with the default."""
-        silent = self.required or self.default is None or self.kind == "bool"
+        silent = self.required or self.shown_default in ("none", "off")
         return self.help if silent else f"{self.help} (default: {self.shown_default})"
 
     def check(self, value: Any) -> None:
         """Raise UsageError for a value that is not allowed."""
+        if self.kind == "several":
+            for one in value:
+                dataclasses.replace(self, kind="str").check(one)
+            return
         if value is None:
             return
         if self.kind == "str" and not value.strip():
@@ -98,9 +102,11 @@ def option(
 
 def options_of(kind: type) -> list[Option]:
     """Return the options that a dataclass defines."""
-    return [
-        Option(field.name, str(field.type).removesuffix(" | None"), field.default, **field.metadata) for field in dataclasses.fields(kind)
-    ]
+    return [Option(field.name, _kind(str(field.type)), field.default, **field.metadata) for field in dataclasses.fields(kind)]
+
+
+def _kind(annotation: str) -> str:
+    return "several" if annotation == "tuple[str, ...]" else annotation.removesuffix(" | None")
 
 
 def parser_of(options: Iterable[Option], description: str, epilog: str) -> argparse.ArgumentParser:
@@ -111,6 +117,15 @@ def parser_of(options: Iterable[Option], description: str, epilog: str) -> argpa
         text = one.full_help.replace("%", "%%")
         if one.kind == "bool":  # templates of Dataflow can give options only with a value
             parser.add_argument(f"--{one.name}", nargs="?", const=True, default=False, type=_true_or_false, metavar="true", help=text)
+        elif one.kind == "several":
+            parser.add_argument(
+                f"--{one.name}",
+                required=one.required,
+                default=None if one.required else [],
+                action="append",
+                metavar=one.metavar,
+                help=text,
+            )
         elif one.required:
             parser.add_argument(f"--{one.name}", required=True, type=TYPES[one.kind], metavar=one.metavar, help=text)
         else:

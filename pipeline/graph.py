@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import apache_beam as beam
 
+from archive.images.index import IndexFile
+from archive.posts.fields.presets import Fields
 from pipeline.options import RunOptions
-from transforms.locate_images import REJECTS, LocateImages
+from transforms.index_shards import IndexShards
+from transforms.locate_images import LocateImages
 from transforms.read_posts import ReadPosts, SliceFilter
 from transforms.run_models import AnnotateSlices
-from transforms.write import WriteShardRejects, WriteSlices
+from transforms.write import WriteSlices
 
 
-def build(pipeline: beam.Pipeline, options: RunOptions, posts: Sequence[str], shards: Sequence[str], slice_filter: SliceFilter) -> None:
-    """Wire `read posts` and `index shards` -> join -> look -> tag -> write.
+@dataclass(frozen=True)
+class Work:
+    """What is to be annotated.
 
-    Args:
-        pipeline: to wire into.
-        options: of the run.
-        posts: addresses of the posts files.
+    Attributes:
+        posts: which fields make a post, for each posts file.
         shards: addresses of the image shards.
         slice_filter: the slices of the posts files that are to be annotated.
+        run_id: id of the run, which its files of annotations carry.
+        index_folder: address of the index of the shards.
+        index: the index if it is up to date; else the graph begins with a stage that brings it up to date.
     """
-    read = pipeline | "ReadPosts" >> ReadPosts(posts, options.max_line_bytes, slice_filter)
-    located = read | "LocateImages" >> LocateImages(shards)
+
+    posts: Mapping[str, Fields]
+    shards: Sequence[str]
+    slice_filter: SliceFilter
+    run_id: str
+    index_folder: str
+    index: IndexFile | None = None
+
+
+def build(pipeline: beam.Pipeline, options: RunOptions, work: Work) -> None:
+    """Wire read -> locate -> detect -> tag -> write: one fused stage, in which a post's line becomes its row."""
+    index = work.index or pipeline | "IndexShards" >> IndexShards(work.shards, work.index_folder, options.output)
+    read = pipeline | "ReadPosts" >> ReadPosts(work.posts, options.max_line_bytes, work.slice_filter)
+    located = read | "LocateImages" >> LocateImages(index, options.max_image_bytes)
     annotate = AnnotateSlices(options.models, options.limits).with_resource_hints(**options.hints)
-    annotated = located["slices"] | "Annotate" >> annotate
-    annotated | "Write" >> WriteSlices(options.output)
-    if slice_filter.part == 0:
-        located[REJECTS] | "WriteShardRejects" >> WriteShardRejects(options.output)
+    annotated = located | "Annotate" >> annotate
+    annotated | "Write" >> WriteSlices(options.output, work.run_id)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, Any
 
 from archive.stores import resolve
 from pipeline import manifest
 from pipeline.audit import audit, output_files
-from pipeline.inputs import count_lines, fingerprint
+from pipeline.inputs import fingerprint, lines_of
 from pipeline.output import FOLDERS
 from transforms.writers import WRITER
 from transforms.writers.writer import Folder, UnreadableError
+
+STATUSES = ("ok", "partial", "missing", "ambiguous", "corrupt", "unsupported", "too_large")
+"""What the images column says of a picture."""
 
 
 def inspect(output: str) -> list[str]:
@@ -21,19 +25,18 @@ def inspect(output: str) -> list[str]:
         UsageError: it is no output of a run.
     """
     run, summary = manifest.load(output)
-    problems = [] if summary["state"] == "done" else [f"the run has not ended: repeat its command with --resume {output}"]
-    lines_of = {}
+    problems = [f"the run has not ended: repeat its command with --resume {output}"] if summary["state"] == "running" else []
+    known = {}
     for name, posts in run.posts.items():
         filesystem, path = resolve(name)
-        if not filesystem.exists(path):
-            lines_of[name] = posts.lines or 0
-        elif not posts.is_same(fingerprint(name, True)):
-            problems.append(f"{name} was changed since it was read")
-            lines_of[name] = posts.lines or 0
-        else:
-            lines_of[name] = count_lines(name, run.settings["max_line_bytes"])
-    counted = audit(output, lines_of)
-    problems += counted.problems
+        known[name] = replace(posts, lines=posts.lines or 0)
+        if filesystem.exists(path):
+            if posts.is_same(fingerprint(name, True)):
+                known[name] = replace(posts, lines=None)
+            else:
+                problems.append(f"{name} was changed since it was read")
+    counted = audit(output, lines_of(known, run.settings["max_line_bytes"]))
+    problems += [*counted.unread, *counted.problems]
     for name in sorted(counted.files.keys() | summary.get("files", {}).keys()):
         if counted.files.get(name) != summary.get("files", {}).get(name):
             problems.append(f"{name}: SHA-256 is {counted.files.get(name)}, run.json says {summary.get('files', {}).get(name)}")
@@ -66,7 +69,7 @@ def wrong_with(row: dict[str, Any], model: str) -> str | None:
             return f"entity {entity['text']!r} has score {entity['score']}"
         end = entity["end"]
     for image in row["images"]:
-        if image["status"] not in ("ok", "missing", "corrupt", "too_large"):
+        if image["status"] not in STATUSES:
             return f"image {image['key']!r} has status {image['status']!r}"
         for found in image["objects"]:
             x1, y1, x2, y2 = found["box"]

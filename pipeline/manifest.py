@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import msgspec
+
+from archive.posts.fields.presets import Fields
 from archive.stores import open_file
-from pipeline.checks import ResolvedInputs
-from pipeline.inputs import InputFile, fingerprint
+from archive.whole_file import whole_file
+from pipeline.checks import LoadedModels
+from pipeline.inputs import THREADS, FoundInputs, InputFile, fingerprint
 from pipeline.options import OPTIONS, RunOptions, UsageError
 from transforms.writers import WRITER
-from transforms.writers.whole_file import whole_file
 
 FILE = "run.json"
 
@@ -30,21 +34,25 @@ class RunManifest:
     posts: dict[str, InputFile] = field(default_factory=dict)
     shards: dict[str, InputFile] = field(default_factory=dict)
 
-    def pending(self) -> list[str]:
-        """Posts files that are not known to be done."""
-        return [address for address, file in self.posts.items() if file.lines is None]
+    def pending(self) -> dict[str, Fields]:
+        """Return the fields of each posts file that is not known to be done."""
+        return {address: file.fields for address, file in self.posts.items() if file.lines is None and file.fields}
 
     def with_lines(self, lines: dict[str, int]) -> RunManifest:
         """Return the manifest when these posts files, and no others, are completely in the output."""
         return replace(self, posts={name: replace(file, lines=lines.get(name)) for name, file in self.posts.items()})
 
 
-def begin(options: RunOptions, inputs: ResolvedInputs, before: RunManifest | None) -> RunManifest:
+def begin(
+    options: RunOptions, inputs: FoundInputs, fields: dict[str, Fields], models: LoadedModels, before: RunManifest | None
+) -> RunManifest:
     """Return the manifest of the run that is about to begin.
 
     Args:
         options: of the run.
-        inputs: its inputs and models.
+        inputs: its files.
+        fields: which fields make a post, for each posts file that `before` does not know.
+        models: its models.
         before: manifest of the run that is resumed, or None.
 
     Raises:
@@ -53,29 +61,36 @@ def begin(options: RunOptions, inputs: ResolvedInputs, before: RunManifest | Non
     settings = {
         "schema_version": WRITER.version,
         **{option.name: getattr(options, option.name) for option in OPTIONS if option.changes_rows},
-        "model": inputs.model,
-        "detector": inputs.detector,
+        "model": models.tagger,
+        "detector": models.detector,
     }
     before = before or RunManifest(settings)
     for name, value in settings.items():
         if before.settings.get(name) != value:
             raise _refused(options, f"{name} is {value!r} now and was {before.settings.get(name)!r}")
-    posts = {name: fingerprint(name, True, before.posts.get(name)) for name in inputs.posts}
-    shards = {name: fingerprint(name, False) for name in inputs.shards if not name.endswith("/")}
+    shard_files = [name for name in inputs.shards if not name.endswith("/")]
+    with ThreadPoolExecutor(THREADS) as threads:
+        posts = dict(
+            zip(inputs.posts, threads.map(lambda name: fingerprint(name, True, before.posts.get(name)), inputs.posts), strict=True)
+        )
+        shards = dict(zip(shard_files, threads.map(lambda name: fingerprint(name, False), shard_files), strict=True))
     for known, now in ((before.posts, posts), (before.shards, shards)):
         changed = [name for name in now if name in known and not known[name].is_same(now[name])]
         if changed:
             raise _refused(options, f"{changed[0]} was changed since it was read")
     for name in before.pending():
         if name not in posts:
-            raise _refused(options, f"{name} was begun and is not among --posts {options.posts} now")
+            raise _refused(options, f"{name} was begun and is not among --posts {' '.join(options.posts)} now")
     if before.pending() and (gone := sorted(before.shards.keys() - shards.keys())):
-        raise _refused(options, f"{gone[0]} was read and is not among --images {options.images} now")
+        raise _refused(options, f"{gone[0]} was read and is not among --images {' '.join(options.images)} now")
     for name in posts.keys() - before.posts.keys():
         twins = [old for old, file in before.posts.items() if file.sha256 and file.bytes and file.sha256 == posts[name].sha256]
         if twins and twins[0] not in posts:
             raise _refused(options, f"{name} holds what was read as {twins[0]}: give --posts as then")
-    kept = {name: replace(now, lines=before.posts[name].lines) if name in before.posts else now for name, now in posts.items()}
+    kept = {
+        name: replace(now, lines=then.lines, fields=then.fields) if (then := before.posts.get(name)) else replace(now, fields=fields[name])
+        for name, now in posts.items()
+    }
     return RunManifest(settings, before.posts | kept, before.shards | shards)
 
 
@@ -100,7 +115,12 @@ def load(output: str) -> tuple[RunManifest, dict[str, Any]]:
     try:
         with open_file(f"{output}/{FILE}") as file:
             summary = json.loads(file.read().decode("utf-8", "surrogateescape"))
-        inputs = {kind: {name: InputFile(**values) for name, values in summary["inputs"][kind].items()} for kind in ("posts", "shards")}
+        inputs = {kind: {name: _input_file(values) for name, values in summary["inputs"][kind].items()} for kind in ("posts", "shards")}
         return RunManifest(dict(summary["settings"]), **inputs), summary
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # msgspec's errors are ValueErrors
         raise UsageError(f"{output} has no {FILE} of this version: give the folder of a run, or begin anew with --overwrite") from error
+
+
+def _input_file(values: dict[str, Any]) -> InputFile:
+    fields = values["fields"]
+    return InputFile(**values | {"fields": msgspec.convert(fields, Fields) if fields else None})

@@ -9,9 +9,12 @@ from apache_beam.options import pipeline_options
 from apache_beam.transforms.resources import parse_resource_hints
 
 from archive.images.decode import Limits
+from archive.posts.fields.choose import FieldOptions
+from archive.posts.fields.presets import PRESETS
 from models.inference.devices import DEVICES, usable_cores
 from models.loading import ModelOptions
 from models.pretrained import SHIPPED
+from models.vision.detectors import detector_or_none
 from pipeline.beam_options import is_local, parse_beam_options
 from pipeline.definitions import UsageError as UsageError
 from pipeline.definitions import option, options_of, parser_of, table_of
@@ -21,8 +24,10 @@ Annotate posts, read together with their pictures, with named entities, and writ
 
   python run_pipeline.py --posts 'archive/posts-*.jsonl.gz' --images 'archive/images-*.tar' --output out/today
 
-Posts are JSONL (plain, .gz, .bz2, .zst), one object a line with `id`, `text` and, if there are pictures, `images`:
-keys of members of the image shards (tar, zip, or a folder). Paths may be local or of any store that fsspec knows.
+Posts are files as their source gives them: lines of JSON, a JSON document, tweets.js, CSV or Parquet, packed or not.
+Their fields are found by a preset: docs/archives.md has a line for each source. `python -m pipeline.peek ARCHIVE` shows
+what would be read. Pictures are members of tar or zip files, or files of a folder. Paths may be local or of any store
+that fsspec knows.
 """
 
 EPILOG = """\
@@ -33,18 +38,70 @@ in one process or in --local_workers. Exit status: 0 done, 1 failed, 2 a mistake
 LARGEST = 2**40
 DAY = 86_400
 THE_SHIPPED_ONE = "the shipped one"
+THE_PRESETS = "the preset's"
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """What to annotate, with what, and where to."""
 
-    posts: str = option(metavar="GLOB", help="JSONL files of posts (plain, `.gz`, `.bz2`, `.zst`): a path, a glob or a folder")
+    posts: tuple[str, ...] = option(metavar="GLOB", help="posts files: a path, a glob or a folder; may be repeated")
     output: str = option(
         metavar="DIR", help="where to write annotations/, rejects/ and run.json: new or empty, but with `--overwrite` or `--resume`"
     )
-    images: str | None = option(
-        None, metavar="GLOB", help="image shards (`.tar`, `.zip`) or a folder of pictures; leave out if the posts have none"
+    images: tuple[str, ...] = option(
+        (),
+        metavar="GLOB",
+        help="image shards (tar, zip): a path, a glob, `{00..99}`, or a folder of shards or pictures; may be repeated",
+    )
+    preset: str = option(
+        "auto",
+        metavar="NAME",
+        default_means="the one that fits each file",
+        choices="|".join(("auto", *PRESETS)),
+        help=f"which fields make a post: {', '.join(f'`{name}`' for name in ('auto', *PRESETS))}",
+        changes_rows=True,
+    )
+    each: str | None = option(
+        None, metavar="PATH", default_means=THE_PRESETS, help="where the posts are in a document, such as `messages`", changes_rows=True
+    )
+    id: str | None = option(
+        None,
+        metavar="PATH",
+        default_means=THE_PRESETS,
+        help="field of the id, such as `data.id`; `line` for file and line",
+        changes_rows=True,
+    )
+    text: str | None = option(
+        None,
+        metavar="PATH",
+        default_means=THE_PRESETS,
+        help="field of the text; `a,b` is the first that is there, `a+b` joins both by a blank line",
+        changes_rows=True,
+    )
+    images_field: str | None = option(
+        None, metavar="PATH", default_means=THE_PRESETS, help="field of the keys of the pictures, such as `media[].url`", changes_rows=True
+    )
+    alt: str | None = option(
+        None,
+        metavar="PATH",
+        default_means=THE_PRESETS,
+        help="field of the descriptions of the pictures, such as `media[].alt`",
+        changes_rows=True,
+    )
+    markup: str | None = option(
+        None,
+        metavar="KIND",
+        default_means=THE_PRESETS,
+        choices="plain|escaped|html",
+        help="what the text holds: `plain`, `escaped` (`&amp;`) or `html`",
+        changes_rows=True,
+    )
+    index: str | None = option(
+        None,
+        metavar="DIR",
+        default_means="index/ in `--output`",
+        help="where the index of the shards is kept; several outputs may share it",
     )
     overwrite: bool = option(False, help="replace what an earlier run wrote to `--output`")
     resume: bool = option(False, help="go on with the run that wrote to `--output`: do what is missing, new input files too")
@@ -123,6 +180,11 @@ class RunOptions:
         return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads)
 
     @property
+    def fields(self) -> FieldOptions:
+        """The part that the reading of posts needs."""
+        return FieldOptions(self.preset, self.each, self.id, self.text, self.images_field, self.alt, self.markup)
+
+    @property
     def hints(self) -> dict[str, str]:
         """Beam's resource hints for the annotating stage."""
         return {name: value for name in ("accelerator", "min_ram") if (value := getattr(self, name))}
@@ -144,13 +206,13 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOpt
     """
     given, rest = parser_of(OPTIONS, HELP, EPILOG).parse_known_args(argv)
     values = vars(given)
-    if values["detector"].lower() == "none":
-        values["detector"] = None
+    values["detector"] = detector_or_none(values["detector"])
     for one in OPTIONS:
         one.check(values[one.name])
     if values["overwrite"] and values["resume"]:
         raise UsageError("--overwrite and --resume: one begins anew, the other goes on; give one of them")
     values["output"] = values["output"].rstrip("/") or "/"
+    values |= {one.name: tuple(values[one.name]) for one in OPTIONS if one.kind == "several"}
     beam_options = parse_beam_options(rest, [one.name for one in OPTIONS])
     if values["local_workers"] > 1 and not is_local(beam_options):
         runner = beam_options.view_as(pipeline_options.StandardOptions).runner

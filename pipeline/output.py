@@ -6,44 +6,64 @@ import posixpath
 import tempfile
 
 from archive.stores import resolve
+from archive.whole_file import PARTIAL, whole_file
+from pipeline.lease import LOCK
 from pipeline.manifest import FILE, RunManifest, load
 from pipeline.options import RunOptions, UsageError
 from transforms.writers import WRITER
-from transforms.writers.whole_file import PARTIAL, whole_file
 from transforms.writers.writer import Folder
 
 FOLDERS: tuple[Folder, ...] = ("annotations", "rejects")
 LOG = "error.log"
+RUNS, INDEX = "runs", "index"
 REPORT = "report.html"  # of pipeline.report
-OURS = {*FOLDERS, FILE, LOG, REPORT}
+OURS = {*FOLDERS, FILE, LOG, RUNS, INDEX, REPORT}
 
 
-def prepare(options: RunOptions) -> RunManifest | None:
-    """Make the output folder ready: new, emptied, or as an earlier run left it. Returns the manifest of that run.
+def earlier_run(options: RunOptions) -> RunManifest | None:
+    """Return the manifest of the run that is resumed, or None. Changes nothing.
 
     Raises:
-        UsageError: it holds something and neither `overwrite` nor `resume` is given, or holds what no run created, or
-            cannot be written, or holds no run that could be resumed.
+        UsageError: the folder holds something and neither `overwrite` nor `resume` is given, or holds what no run
+            created, or holds no run that could be resumed.
     """
     output = options.output
-    before = None
     try:
         filesystem, path = resolve(output)
         if filesystem.isfile(path):
             raise UsageError(f"--output {output} is a file: give a folder that is new or empty")
-        found = names_in(output)
+        found = [name for name in names_in(output) if name != LOCK]
         if options.resume and (FILE in found or done_slices(output)):
-            before, _ = load(output)
-            _remove_leftovers(output)
-        elif found:
-            _empty(output, found, options)
-        for folder in FOLDERS:
-            filesystem.makedirs(f"{path}/{folder}", exist_ok=True)
+            return load(output)[0]
+        if found:
+            _refuse_strangers(output, found, options)
     except UsageError:
         raise
     except (OSError, ValueError) as error:
+        raise UsageError(f"--output {output} cannot be read: {error}") from error
+    return None
+
+
+def prepare(output: str, resumed: bool) -> None:
+    """Make the output folder ready: new, emptied, or as the earlier run left it.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        if resumed:
+            _remove_leftovers(output)
+        else:
+            for name in sorted(
+                set(names_in(output)) - {LOCK}, key=lambda name: name == FILE
+            ):  # run.json last: while it is there, the rest can be resumed
+                filesystem, path = resolve(f"{output}/{name}")
+                filesystem.rm(path, recursive=True)
+        filesystem, path = resolve(output)
+        for folder in FOLDERS:
+            filesystem.makedirs(f"{path}/{folder}", exist_ok=True)
+    except (OSError, ValueError) as error:
         raise UsageError(f"--output {output} cannot be written: {error}") from error
-    return before
 
 
 def names_in(folder: str) -> list[str]:
@@ -70,7 +90,7 @@ def _remove_leftovers(output: str) -> None:
                 filesystem.rm(path)
 
 
-def _empty(output: str, found: list[str], options: RunOptions) -> None:
+def _refuse_strangers(output: str, found: list[str], options: RunOptions) -> None:
     if not options.overwrite and not options.resume:
         raise UsageError(
             f"--output {output} is not empty: give a new folder, --resume to finish what an earlier run began there, "
@@ -82,9 +102,6 @@ def _empty(output: str, found: list[str], options: RunOptions) -> None:
         strangers += [f"{folder}/{name}" for name in inside if FILE not in found or not name.endswith((WRITER.suffix, PARTIAL))]
     if strangers:
         raise UsageError(f"--output {output} holds {strangers[0]!r}, which no run created: --overwrite replaces only output of runs")
-    for name in sorted(found, key=lambda name: name == FILE):  # run.json last: as long as it is there, the rest can be resumed
-        filesystem, path = resolve(f"{output}/{name}")
-        filesystem.rm(path, recursive=True)
 
 
 def complete(output: str) -> None:

@@ -1,8 +1,43 @@
-"""Exit statuses, and the cause of a failure."""
+"""Exit statuses, signals, and the cause of a failure."""
 
 from __future__ import annotations
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+import atexit
+import os
+import signal
+import sys
+import threading
+from typing import NoReturn
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
+
+LAST_S = 3.0
+"""How long an interrupted process may take to end what it started, such as a job server."""
+
+
+class Terminated(BaseException):
+    """Raised in the main thread by SIGTERM, as KeyboardInterrupt is by Ctrl-C."""
+
+
+def listen_for_sigterm() -> None:
+    """Make SIGTERM raise `Terminated`; without a handler, process 1 of a container would ignore it."""
+
+    def terminate(*_: object) -> NoReturn:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def end(status: int) -> NoReturn:
+    """End the process; if it was interrupted, without waiting for threads that still work."""
+    if status in (EXIT_INTERRUPTED, EXIT_TERMINATED):
+        last = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+        last.start()
+        last.join(LAST_S)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def cause_of(error: BaseException) -> BaseException:

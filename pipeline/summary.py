@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+import uuid
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from pipeline.audit import Audit
-from pipeline.checks import ResolvedInputs
+from pipeline.checks import LoadedModels
 from pipeline.options import RunOptions
 from transforms.writers import WRITER
 
@@ -19,52 +20,48 @@ STAGES = ("fetch", "decode", "detect", "tag", "write")
 LIBRARIES = ("apache-beam", "torch", "transformers", "pyarrow", "pillow")
 
 
-def summarise(
-    options: RunOptions,
-    inputs: ResolvedInputs,
-    audited: Audit,
-    done_before: Collection[str],
-    counters: Counter[str],
-    started: float,
-    startup_seconds: float,
-) -> dict[str, Any]:
+def summarise(audited: Audit, done_before: Collection[str], counters: Counter[str], started: float, startup_s: float) -> dict[str, Any]:
     """Return the part of `run.json` that is known when a run has ended.
 
     Args:
-        options: of the run.
-        inputs: its inputs and models.
         audited: the output folder, counted.
         done_before: slices that an earlier run had finished.
         counters: of this run alone.
         started: when, in seconds since 1970.
-        startup_seconds: until the work began.
+        startup_s: seconds until the work began.
     """
     seconds = time.time() - started
     annotated = sum(rows for name, rows in audited.rows.items() if name not in done_before)
-    return about(options, inputs, started) | {
-        "state": "failed" if audited.problems else "done",
+    return {
+        "state": "failed" if audited.unread or audited.problems else "done",
         "seconds": round(seconds, 2),
-        "startup_seconds": round(startup_seconds, 2),
+        "startup_seconds": round(startup_s, 2),
         "posts_annotated": annotated,
-        "posts_per_second": round(annotated / (seconds - startup_seconds), 2),
+        "posts_per_second": round(annotated / (seconds - startup_s), 2),
         **audited.as_counts(),
-        "problems": audited.problems,
+        "problems": [*audited.unread, *audited.problems],
         "time_msec": {stage: round(counters[f"time.{stage}_usec"] / 1000) for stage in STAGES},
     }
 
 
-def about(options: RunOptions, inputs: ResolvedInputs, started: float) -> dict[str, Any]:
+def about(options: RunOptions, models: LoadedModels, started: float) -> dict[str, Any]:
     """Return the part of `run.json` that is known when a run begins."""
     return {
+        "id": new_id(started),
         "state": "running",
         "schema_version": WRITER.version,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "model": inputs.model,
-        "detector": inputs.detector,
-        "notes": inputs.notes,
+        "model": models.tagger,
+        "detector": models.detector,
+        "notes": list(models.notes),
         "options": asdict(options),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     }
+
+
+def new_id(started: float) -> str:
+    """Return the id of a run that started then, in seconds since 1970: unique, and sorted by time."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(started))}-{uuid.uuid4().hex[:8]}"
 
 
 def table(summary: dict[str, Any]) -> str:
@@ -75,8 +72,11 @@ def table(summary: dict[str, Any]) -> str:
 
     rejects = {f"{stage}/{reason}": amount for stage, reasons in summary["rejects"].items() for reason, amount in reasons.items()}
     seconds = {stage: f"{summary['time_msec'][stage] / 1000:.1f}" for stage in STAGES}
+    blank = f"{summary['blanks']:,} blank"
+    if summary["skipped"]:
+        blank += f" + {sum(summary['skipped'].values()):,} skipped ({several(summary['skipped'])})"
     lines = {
-        "lines": f"{summary['lines']:,} = {summary['rows']:,} posts annotated + {_lost(summary):,} rejected + {summary['blanks']:,} blank",
+        "lines": f"{summary['lines']:,} = {summary['rows']:,} posts annotated + {_rejected(summary):,} rejected + {blank}",
         "entities": several(summary["entities"]),
         "images": several(summary["images"]),
         "rejects": several(rejects),
@@ -90,5 +90,5 @@ def table(summary: dict[str, Any]) -> str:
     return "\n".join([*(f"  {name:<9} {text}" for name, text in lines.items()), *notes])
 
 
-def _lost(summary: dict[str, Any]) -> int:
+def _rejected(summary: dict[str, Any]) -> int:
     return sum(source["rejects"] for source in summary["sources"].values())

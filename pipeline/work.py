@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -17,17 +19,19 @@ import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
+from archive.images.index import IndexFile, open_index, update_index
 from models.loading import load_annotator, load_vision_model
-from pipeline.beam_options import only_writes_graph
-from pipeline.graph import build
+from pipeline.beam_options import is_local, only_writes_graph
+from pipeline.graph import Work, build
 from pipeline.options import RunOptions
 from pipeline.output import done_slices
-from pipeline.process import cause_of
-from pipeline.progress import Progress, of_counts, of_files
+from pipeline.process import Terminated, cause_of
+from pipeline.progress import PostsLine, Progress, files_line
 from transforms.counters import LIVE, counts_of
-from transforms.read_posts import SliceFilter
+from transforms.index_shards import write_problems
 
 COUNTERS_INTERVAL_S = 0.5
+EXAMPLES = 3
 
 
 class WorkerDied(RuntimeError):
@@ -40,39 +44,71 @@ class WorkEnded(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be annotated.
+    """What is to be annotated, and how.
 
     Attributes:
         options: of the run.
         beam_options: Beam's.
-        posts: addresses of the posts files.
-        shards: addresses of the image shards.
-        slice_filter: the slices to annotate.
+        work: what is to be annotated.
     """
 
     options: RunOptions
     beam_options: PipelineOptions
-    posts: list[str]
-    shards: list[str]
-    slice_filter: SliceFilter
+    work: Work
 
 
-def do(job: Job) -> Counter[str] | None:
-    """Run the job and show progress. Returns the counters; None if the job was only submitted. Raises whatever ends a pipeline."""
+def do(job: Job, progress: Progress, total_lines: Callable[[], int | None]) -> Counter[str] | None:
+    """Run the job and show progress.
+
+    Args:
+        job: what is to be annotated.
+        progress: shows how far it is.
+        total_lines: returns how many lines there are, or None if that is not known yet.
+
+    Returns:
+        The counters; None if the job was only described. Raises whatever ends a pipeline.
+    """
+    if not job.work.posts:
+        return Counter()
+    if is_local(job.beam_options):
+        job = replace(job, work=replace(job.work, index=_index(job, progress)))
+    progress.now("starting the work")
     if job.options.local_workers > 1:
-        return _share(job)
+        return _share(job, progress, total_lines)
     LIVE.clear()
     pipeline = _pipeline(job)
-    with Progress(lambda seconds: of_counts(LIVE.snapshot(), seconds)):
-        result = pipeline.run()  # here, the whole work; elsewhere, its beginning
+    if is_local(job.beam_options):
+        progress.follow(PostsLine(LIVE.snapshot, total_lines))
+    result = pipeline.run()  # here, the whole work; elsewhere, its beginning
     if only_writes_graph(job.beam_options):
         return None
     if not PipelineState.is_terminal(result.state):
-        with Progress(lambda seconds: of_files(len(done_slices(job.options.output) - job.slice_filter.done), seconds)):
+        started = time.monotonic()
+        progress.follow(lambda: files_line(started, len(done_slices(job.options.output) - job.work.slice_filter.done)))
+        try:
             _wait(result)
+        except (KeyboardInterrupt, Terminated):
+            result.cancel()
+            raise
     if result.state != PipelineState.DONE:
         raise WorkEnded(f"the engine ended the work in the state {result.state}")
     return counts_of(result)
+
+
+def _index(job: Job, progress: Progress) -> IndexFile:
+    """Bring the index up to date in this process, and write the problems of the shards."""
+
+    def tell(done: int, shards: int) -> None:
+        progress.now(f"indexing {done:,} of {shards:,} shards")
+
+    index = update_index(job.work.shards, job.work.index_folder, job.options.output, tell).file
+    write_problems(index, job.options.output)
+    return index
+
+
+def examples(work: Work, output: str) -> list[str]:
+    """Return the names of some pictures in the shards."""
+    return open_index(update_index(work.shards, work.index_folder, output).file).examples(EXAMPLES)
 
 
 def _wait(result: PipelineResult) -> None:
@@ -86,11 +122,11 @@ def _wait(result: PipelineResult) -> None:
 
 def _pipeline(job: Job) -> beam.Pipeline:
     pipeline = beam.Pipeline(options=job.beam_options)
-    build(pipeline, job.options, job.posts, job.shards, job.slice_filter)
+    build(pipeline, job.options, job.work)
     return pipeline
 
 
-def _share(job: Job) -> Counter[str]:
+def _share(job: Job, progress: Progress, total_lines: Callable[[], int | None]) -> Counter[str]:
     """One process per part: Beam's own local workers lose data, see docs/reliability.md."""
     load_annotator.cache_clear()  # the models were loaded to be checked; here they would only hold memory
     load_vision_model.cache_clear()
@@ -101,14 +137,15 @@ def _share(job: Job) -> Counter[str]:
     try:
         for part in range(parts):
             ours, theirs = spawn.Pipe(duplex=False)
-            part_of_job = replace(job, slice_filter=replace(job.slice_filter, part=part, parts=parts))
+            slice_filter = replace(job.work.slice_filter, part=part, parts=parts)
+            part_of_job = replace(job, work=replace(job.work, slice_filter=slice_filter))
             process = spawn.Process(target=work, args=(part_of_job, theirs), daemon=True)
             process.start()
             theirs.close()
             counters[ours] = Counter()
             processes[ours] = process
-        with Progress(lambda seconds: of_counts(sum(counters.values(), Counter()), seconds)):
-            _listen(counters, processes)
+        progress.follow(PostsLine(lambda: sum(counters.values(), Counter()), total_lines))
+        _listen(counters, processes)
         return sum(counters.values(), Counter())
     finally:
         for process in processes.values():

@@ -9,25 +9,25 @@ from dataclasses import dataclass, replace
 from archive.images import Member
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
-from archive.posts.records import Slice
+from archive.posts.records import Reject, Slice
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import PreprocessedImage, VisionModel
 from transforms.bisect import bisect_on_failure
 from transforms.counters import count, timed
+from transforms.locate_images import LocatedSlice
 from transforms.prefetch import Decoder
 
 CACHE_SIZE = 1024
 """Pictures whose result is kept for later slices, so that reposted pictures are processed once (25 kB each)."""
 
-MISSING = ImageError("missing", "no_such_key")
-
 
 @dataclass(frozen=True, slots=True)
 class DetectedSlice:
-    """A slice, and by key the features of its pictures, or why a picture has none."""
+    """A slice, by key the features of its pictures or why a picture has none, and rejects of the shards."""
 
     slice: Slice
     pictures: dict[str, ImageFeatures | ImageError]
+    rejects: tuple[Reject, ...] = ()
 
 
 class SliceDetector:
@@ -47,23 +47,24 @@ class SliceDetector:
         self._decoder = Decoder(vision_model.preprocess, limits)
         self._cache: OrderedDict[Member, ImageFeatures | ImageError] = OrderedDict()
 
-    def detect(self, slice_: Slice) -> DetectedSlice:
+    def detect(self, located: LocatedSlice) -> DetectedSlice:
         """Process every picture that the posts of a slice name."""
-        with_grid = {slice_.members[key] for post in slice_.posts for key in post.images[: self._grids_per_post] if key in slice_.members}
+        with_grid = {located.places[key] for post in located.slice.posts for key in post.images[: self._grids_per_post]}
+        members = dict.fromkeys(place for place in located.places.values() if isinstance(place, Member))
         outcomes: dict[Member, ImageFeatures | ImageError] = {}
-        for member in dict.fromkeys(slice_.members.values()):
+        for member in members:
             if member in self._cache:
                 self._cache.move_to_end(member)
                 outcomes[member] = self._cache[member]
-        new = sorted(set(slice_.members.values()) - outcomes.keys())
+        new = sorted(members.keys() - outcomes.keys())
         for member, outcome in self._process(new):
             if member not in with_grid and isinstance(outcome, ImageFeatures):
                 outcome = replace(outcome, grid=None)
             else:
                 self._keep(member, outcome)
             outcomes[member] = outcome
-        keys = dict.fromkeys(key for post in slice_.posts for key in post.images)
-        return DetectedSlice(slice_, {key: outcomes[slice_.members[key]] if key in slice_.members else MISSING for key in keys})
+        pictures = {key: outcomes[place] if isinstance(place, Member) else place for key, place in located.places.items()}
+        return DetectedSlice(located.slice, pictures, located.rejects)
 
     def _keep(self, member: Member, outcome: ImageFeatures | ImageError) -> None:
         self._cache[member] = outcome

@@ -1,93 +1,56 @@
-"""Join posts with the index of the image shards. Slices with their texts cross a shuffle; bytes of pictures never do."""
+"""Find the pictures of slices in the index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
 
 import apache_beam as beam
 
-from archive.images import Member, index_shard
+from archive.images import ImageError, Member
+from archive.images.index import IndexFile, Located, open_index
 from archive.posts.records import Reject, Slice
+from transforms.counters import count, timed
 
-REJECTS = "rejects"
 
+@dataclass(frozen=True, slots=True)
+class LocatedSlice:
+    """A slice, and by key where its posts' pictures are.
 
-class LocateImages(beam.PTransform):
-    """Slices whose `members` say where their posts' pictures lie, and rejects of the shards.
-
-    Args:
-        shards: addresses, from `archive.images.find_shards`.
+    Attributes:
+        slice: as read.
+        places: for each key that a post names its member, or why there is none.
+        rejects: members that are passed over, since they hold the same bytes as the chosen ones.
     """
 
-    def __init__(self, shards: Sequence[str]) -> None:
+    slice: Slice
+    places: dict[str, Member | ImageError]
+    rejects: tuple[Reject, ...] = ()
+
+
+@beam.typehints.with_output_types(LocatedSlice)
+class LocateImages(beam.PTransform):
+    """Look the keys of slices up, without a shuffle: each worker reads the index.
+
+    Args:
+        index: the index file; a collection of one where a stage of the same graph writes it.
+        max_image_bytes: see `Index.locate`.
+    """
+
+    def __init__(self, index: IndexFile | beam.PCollection, max_image_bytes: int) -> None:
         super().__init__()
-        self._shards = list(shards)
+        self._index = beam.pvalue.AsSingleton(index) if isinstance(index, beam.PCollection) else index
+        self._max_image_bytes = max_image_bytes
 
-    def expand(self, slices: beam.PCollection) -> dict[str, beam.PCollection]:
-        index = (
-            slices.pipeline
-            | beam.Create(self._shards)
-            | "SpreadShards" >> beam.Reshuffle()
-            | "Index" >> beam.ParDo(_Index()).with_outputs(REJECTS, main="index")
-        )
-        wanted = slices | "Wanted" >> beam.FlatMap(wanted_keys)
-        located = (
-            {"wanted": wanted, "members": index.index}
-            | "JoinOnKey" >> beam.CoGroupByKey()
-            | "Choose" >> beam.ParDo(_Choose()).with_outputs(REJECTS, main="located")
-        )
-        filled = (
-            {"slices": slices | "ByName" >> beam.Map(by_name), "located": located.located}
-            | "JoinOnSlice" >> beam.CoGroupByKey()
-            | "Fill" >> beam.FlatMap(fill).with_output_types(Slice)
-        )
-        rejects = (index[REJECTS], located[REJECTS]) | "ShardRejects" >> beam.Flatten()
-        return {"slices": filled, REJECTS: rejects}
+    def expand(self, slices: beam.PCollection) -> beam.PCollection:
+        return slices | beam.Map(locate_slice, self._index, self._max_image_bytes)
 
 
-def by_name(slice_: Slice) -> tuple[str, Slice]:
-    """A slice under its name."""
-    return slice_.name, slice_
-
-
-def wanted_keys(slice_: Slice) -> Iterator[tuple[str, str]]:
-    """Each picture that a slice's posts name, once, with the slice's name."""
-    for key in dict.fromkeys(key for post in slice_.posts for key in post.images):
-        yield key, slice_.name
-
-
-def choose(key: str, members: Iterable[Member]) -> tuple[Member | None, list[Reject]]:
-    """The first member of that key in the order of shards and offsets, and a reject for each other one."""
-    ordered = sorted(set(members))
-    rejects = [Reject.cut("shard", "duplicate_key", other.shard, None, key) for other in ordered[1:]]
-    return next(iter(ordered), None), rejects
-
-
-def fill(joined: tuple[str, dict[str, Any]]) -> Iterator[Slice]:
-    """A slice with the members that were found for it."""
-    _, groups = joined
-    members = dict(groups["located"])
-    for slice_ in groups["slices"]:
-        yield replace(slice_, members=members)
-
-
-class _Index(beam.DoFn):
-    def process(self, shard: str) -> Iterator[Any]:
-        for entry in index_shard(shard):
-            if isinstance(entry, tuple):
-                yield entry
-            else:
-                yield beam.pvalue.TaggedOutput(REJECTS, Reject.cut("shard", entry.reason, entry.shard, None, entry.detail))
-
-
-class _Choose(beam.DoFn):
-    def process(self, joined: tuple[str, dict[str, Any]]) -> Iterator[Any]:
-        key, groups = joined
-        member, rejects = choose(key, groups["members"])
-        for reject in rejects:
-            yield beam.pvalue.TaggedOutput(REJECTS, reject)
-        if member is not None:
-            for name in groups["wanted"]:
-                yield name, (key, member)
+def locate_slice(slice_: Slice, index: IndexFile, max_image_bytes: int) -> LocatedSlice:
+    """Return a slice with the place of each picture that its posts name."""
+    keys = list(dict.fromkeys(key for post in slice_.posts for key in post.images))
+    with timed("locate"):
+        located = open_index(index).locate(keys, max_image_bytes) if keys else Located()
+    count("keys.named", len(keys))
+    count("keys.found", sum(isinstance(place, Member) for place in located.places.values()))
+    rejects = tuple(Reject.cut("shard", "duplicate_key", shard, None, key) for key, shard in located.duplicates)
+    return LocatedSlice(slice_, located.places, rejects)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import apache_beam as beam
 
+from archive.posts.fields.presets import Fields
 from archive.posts.records import Slice
 from archive.posts.slices import read_slices
 from transforms.counters import count
@@ -35,26 +36,27 @@ class SliceFilter:
 
 @beam.typehints.with_output_types(Slice)
 class ReadPosts(beam.PTransform):
-    """Read JSONL files, each by one worker from its beginning, since line numbers need that.
+    """Read posts files, each by one worker from its beginning, since line numbers need that.
 
     Args:
-        files: addresses, from `archive.posts.find.find_posts`.
+        files: which fields make a post, by address.
         max_line_bytes: longer lines become rejects.
         slice_filter: the slices that are to be read.
     """
 
-    def __init__(self, files: Sequence[str], max_line_bytes: int, slice_filter: SliceFilter) -> None:
+    def __init__(self, files: Mapping[str, Fields], max_line_bytes: int, slice_filter: SliceFilter) -> None:
         super().__init__()
-        self._files = list(files)
+        self._files = list(files.items())
         self._max_line_bytes = max_line_bytes
-        self._share = slice_filter
+        self._filter = slice_filter
 
     def expand(self, begin: beam.PCollection) -> beam.PCollection:
-        return begin | beam.Create(self._files) | beam.Reshuffle() | beam.FlatMap(_counted_slices, self._max_line_bytes, self._share)
+        return begin | beam.Create(self._files) | beam.Reshuffle() | beam.FlatMap(_counted_slices, self._max_line_bytes, self._filter)
 
 
-def _counted_slices(file: str, max_line_bytes: int, slice_filter: SliceFilter) -> Iterator[Slice]:
-    for slice_ in read_slices(file, max_line_bytes, slice_filter.selects):
+def _counted_slices(file_and_fields: tuple[str, Fields], max_line_bytes: int, slice_filter: SliceFilter) -> Iterator[Slice]:
+    file, fields = file_and_fields
+    for slice_ in read_slices(file, max_line_bytes, fields, slice_filter.selects):
         count("lines", slice_.lines)
         count("blanks", slice_.blanks)
         count("posts", len(slice_.posts))

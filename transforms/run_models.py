@@ -14,14 +14,14 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from archive.images.decode import Limits
-from archive.posts.records import Slice
 from models.loading import ModelOptions, load_annotator, load_vision_model, max_pictures
 from transforms.detect import DetectedSlice, SliceDetector
+from transforms.locate_images import LocatedSlice
 from transforms.tag import AnnotatedSlice, SliceTagger
 
 
 class AnnotateSlices(beam.PTransform):
-    """Slices to annotated slices: detect objects in the pictures, then tag the texts.
+    """Located slices to annotated slices: detect objects in the pictures, then tag the texts.
 
     Args:
         options: which models, and how to run them.
@@ -71,7 +71,7 @@ class _DetectHandler(_SliceHandler):
     def load_model(self) -> SliceDetector:
         return SliceDetector(load_vision_model(self._options), self._limits, self._options.batch_size, max_pictures(self._options))
 
-    def process(self, model: SliceDetector, slice_: Slice) -> DetectedSlice:
+    def process(self, model: SliceDetector, slice_: LocatedSlice) -> DetectedSlice:
         return model.detect(slice_)
 
     def get_metrics_namespace(self) -> str:

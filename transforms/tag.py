@@ -9,7 +9,7 @@ from typing import Any
 
 from archive.images.image_error import ImageError
 from archive.posts.records import Post, Reject, Slice
-from models.tagging.annotate import Annotator, Entity, Seen
+from models.tagging.annotate import Annotator, Entity
 from models.vision.images.features import ImageFeatures
 from transforms.bisect import bisect_on_failure
 from transforms.counters import timed
@@ -47,10 +47,10 @@ class SliceTagger:
 
     def tag(self, detected: DetectedSlice) -> AnnotatedSlice:
         """Tag the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
-        inputs = [(post.text, self._seen(post, detected.pictures)) for post in detected.slice.posts]
+        inputs = [(post.text, _features(post, detected.pictures)) for post in detected.slice.posts]
         with timed("tag"):
             tagged = bisect_on_failure(self._annotator.annotate, inputs)
-        rows, rejects = [], list(detected.slice.rejects)
+        rows, rejects = [], [*detected.slice.rejects, *detected.rejects]
         for post, entities in zip(detected.slice.posts, tagged, strict=True):
             if isinstance(entities, Exception):
                 rejects.append(Reject.cut("tag", "model_failed", post.source, post.line, f"{type(entities).__name__}: {entities}"))
@@ -58,10 +58,6 @@ class SliceTagger:
             rows.append(self._row(post, entities, detected.pictures))
             rejects += _image_rejects(post, detected)
         return AnnotatedSlice(detected.slice, rows, rejects)
-
-    def _seen(self, post: Post, pictures: dict[str, ImageFeatures | ImageError]) -> list[Seen]:
-        keys = dict.fromkeys(post.images)
-        return [Seen(key, features) for key in keys if isinstance(features := pictures[key], ImageFeatures)]
 
     def _row(self, post: Post, entities: list[Entity], pictures: dict[str, ImageFeatures | ImageError]) -> dict[str, Any]:
         return {
@@ -80,7 +76,12 @@ class SliceTagger:
             return {"key": key, "status": picture.status, "width": None, "height": None, "objects": []}
         found = zip(picture.labels.tolist(), picture.scores.tolist(), picture.boxes.tolist(), strict=True)
         objects = [{"label": self._object_names[label], "score": score, "box": box} for label, score, box in found]
-        return {"key": key, "status": "ok", "width": picture.width, "height": picture.height, "objects": objects}
+        status = "partial" if picture.is_partial else "ok"
+        return {"key": key, "status": status, "width": picture.width, "height": picture.height, "objects": objects}
+
+
+def _features(post: Post, pictures: dict[str, ImageFeatures | ImageError]) -> dict[str, ImageFeatures]:
+    return {key: picture for key in post.images if isinstance(picture := pictures[key], ImageFeatures)}
 
 
 def _image_rejects(post: Post, detected: DetectedSlice) -> Iterator[Reject]:

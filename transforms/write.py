@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from operator import attrgetter
 from typing import Any
 
 import apache_beam as beam
@@ -23,40 +21,22 @@ class WriteSlices(beam.PTransform):
 
     Args:
         output: address of the output folder.
+        run_id: id of the run, which the files of annotations carry.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, run_id: str) -> None:
         super().__init__()
         self._output = output
+        self._run_id = run_id
 
     def expand(self, slices: beam.PCollection) -> beam.PCollection:
-        return slices | beam.Map(write_slice, self._output).with_output_types(str)
+        return slices | beam.Map(write_slice, self._output, self._run_id).with_output_types(str)
 
 
-class WriteShardRejects(beam.PTransform):
-    """Write the rejects of each image shard to `rejects/shard-<hash>`.
-
-    Args:
-        output: address of the output folder.
-    """
-
-    def __init__(self, output: str) -> None:
-        super().__init__()
-        self._output = output
-
-    def expand(self, rejects: beam.PCollection) -> beam.PCollection:
-        return (
-            rejects
-            | beam.WithKeys(attrgetter("source"))
-            | beam.GroupByKey()
-            | beam.MapTuple(functools.partial(write_shard_rejects, output=self._output))
-        )
-
-
-def write_slice(annotated: AnnotatedSlice, output: str) -> str:
+def write_slice(annotated: AnnotatedSlice, output: str, run_id: str) -> str:
     """Write one slice. The annotations file comes last, so that where it is, the slice is complete."""
     done = annotated.slice
-    facts = SliceFacts(done.source, done.first_line, done.lines, done.blanks)
+    facts = SliceFacts(done.source, done.first_line, done.lines, done.blanks, done.skipped, done.escaped, run_id)
     with timed("write"):
         if annotated.rejects:
             WRITER.write("rejects", map(asdict, annotated.rejects), f"{output}/rejects/{done.name}{WRITER.suffix}")

@@ -1,6 +1,6 @@
 """Index pictures in shards from headers alone, and fetch the needed ones with ranged reads.
 
-Each shard format has one module. For a new format add a module here and an entry in `_EXTENSIONS`.
+Each shard format has a module, and `packing` tells them apart.
 A key is a name inside the shards; it is never opened as a path.
 """
 
@@ -8,45 +8,92 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from glob import escape
 from itertools import groupby
 from operator import attrgetter
 
-from archive.images import folder, tar
+from archive.images import folder, packing, tar, zip_index
 from archive.images import zip as zip_packing
+from archive.images.find import FoundShards, find_shards
 from archive.images.image_error import ImageError
-from archive.images.member import Member, ShardProblem
-from archive.stores import found_files, resolve
+from archive.images.member import End, Link, Member, ShardProblem, is_litter
+from archive.images.window import Window
+from archive.stores import resolve
 
-__all__ = ["ImageError", "Member", "ShardProblem", "fetch", "find_shards", "index_shard"]
+__all__ = [
+    "End",
+    "FoundShards",
+    "ImageError",
+    "Link",
+    "Member",
+    "ShardProblem",
+    "fetch",
+    "find_shards",
+    "index_shard",
+    "members_by_name",
+]
 
-_EXTENSIONS = {".tar": tar, ".zip": zip_packing}
+_LONGEST_CHAIN = 8
+"""Links that are followed from one to the next."""
 
 
-def find_shards(pattern: str, option: str) -> list[str]:
-    """Return the addresses of the shards that match a glob, sorted; a folder is one shard.
+def index_shard(shard: str, start: int = 0) -> Iterator[tuple[str, Member | Link] | ShardProblem | End]:
+    """Yield each name in a shard with the location of its bytes, from headers alone.
 
-    Raises:
-        ValueError: nothing matches; the message names the option and the value.
+    Several members of one name are all yielded, in their order. Unusable members and shards are yielded as
+    `ShardProblem`, never raised. What macOS adds to archives is left out.
+
+    Args:
+        shard: address of a tar, a zip or, with "/" at its end, a folder.
+        start: the `End.position` of an earlier reading of a tar, to read what was appended since.
     """
-    filesystem, path = resolve(pattern)
-    if filesystem.isdir(path):
-        return [pattern.rstrip("/") + "/"]
-    if filesystem.exists(path):
-        path = escape(path)
-    return found_files(filesystem, filesystem.glob(path), pattern, option)
-
-
-def index_shard(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
-    """Yield each key of a shard with the location of its bytes, from headers alone.
-
-    Unusable members and shards are yielded as `ShardProblem`, never raised.
-    """
-    packing = folder if shard.endswith("/") else _EXTENSIONS.get(shard[-4:].lower(), tar)
     try:
-        yield from packing.index(shard)
+        for entry in _entries(shard, start):
+            if not (isinstance(entry, tuple) and is_litter(entry[0])):
+                yield entry
     except OSError as error:
         yield ShardProblem(shard, "unreadable", str(error))
+
+
+def _entries(shard: str, start: int) -> Iterator[tuple[str, Member | Link] | ShardProblem | End]:
+    if shard.endswith("/"):
+        yield from folder.index(shard)
+        return
+    filesystem, path = resolve(shard)
+    with filesystem.open(path, "rb", cache_type="none") as file:
+        window = Window(file)
+        head = window.read(0, packing.HEAD_BYTES)
+        if packing.is_tar(head) or start:
+            yield from tar.index(shard, window, start)
+        elif packing.is_zip(head) or (not shard.lower().endswith(".tar") and zip_index.has_directory(window)):
+            yield from zip_index.index(shard, window, file)
+        elif how := packing.compression(head):
+            yield ShardProblem(shard, "compressed_shard", f"{how.name}: unpack it with {how.cure}")
+        else:
+            yield from tar.index(shard, window)
+
+
+def members_by_name(shards: Sequence[str]) -> tuple[dict[str, Member], list[ShardProblem]]:
+    """Return the members of shards by name, and the problems of the shards.
+
+    The last member of a name in a shard counts, the first shard that has it, and links lead to their targets. For tools
+    that read few shards: everything is held in memory.
+    """
+    members: dict[str, Member] = {}
+    problems = []
+    for shard in shards:
+        of_shard: dict[str, Member | Link] = {}
+        for entry in index_shard(shard):
+            if isinstance(entry, tuple):
+                of_shard[entry[0]] = entry[1]
+            elif isinstance(entry, ShardProblem):
+                problems.append(entry)
+        for name, place in of_shard.items():
+            for _ in range(_LONGEST_CHAIN):
+                if isinstance(place, Link):
+                    place = of_shard.get(place.target, place)
+            if isinstance(place, Member):
+                members.setdefault(name, place)
+    return members, problems
 
 
 def fetch(members: Sequence[Member], max_bytes: int) -> Iterator[tuple[Member, bytes | ImageError]]:

@@ -10,18 +10,38 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from PIL import Image
+from PIL import AvifImagePlugin, Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
+from archive.images import jpeg
 from archive.images.image_error import ImageError
+from archive.images.recognise import explain
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
-"""Pillow formats that are decoded; add new ones here."""
+try:
+    import pillow_heif
+except ImportError:
+    _DECODED = {"avif"}
+else:
+    pillow_heif.register_heif_opener()
+    pillow_heif.options.DECODE_THREADS = 1
+    _DECODED = {"avif", "heic"}
 
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", *(["HEIF"] if "heic" in _DECODED else []))
+"""Pillow formats that are decoded; add new ones here. MPO is opened as JPEG. HEIF needs the package pillow-heif."""
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # pictures are decoded in parallel, one thread each
 Image.MAX_IMAGE_PIXELS = None  # replaces Pillow's check: `Limits` is checked before each decode
 Image.init()
 warnings.filterwarnings("ignore", module=r"PIL\b")  # once here: `catch_warnings` is not thread-safe
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _NEW_SUBFILE_TYPE, _DNG_VERSION = 0x0112, 0x00FE, 0xC612
+_PIXEL_BYTES = 4
+"""Bytes of a pixel in Pillow."""
+
+_MOST_SHRUNK = 4
+"""Pixels of a JPEG by its header, as a multiple of the limit on those that are decoded."""
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -43,7 +63,8 @@ class Limits:
 
     Attributes:
         max_image_bytes: size of the file.
-        max_image_pixels: width times height, according to the header.
+        max_image_pixels: width times height of what is decoded. It is checked before decoding, against the header. A JPEG
+            is decoded at reduced size where that is enough; see `_load_jpeg`.
         decode_timeout_s: seconds that decoding may take before the picture is rejected.
     """
 
@@ -59,11 +80,18 @@ class Picture:
     Attributes:
         pixels: (h, w, 3) uint8 RGB; may be smaller than the original, never smaller than requested.
         width, height: size of the original in pixels, after EXIF orientation is applied.
+        missing_rows: share of the rows that a cut JPEG has no data for, 0 to 1; they are grey.
     """
 
     pixels: np.ndarray
     width: int
     height: int
+    missing_rows: float = 0.0
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether more than a twentieth of the rows are missing."""
+        return self.missing_rows > 0.05
 
 
 def decode(data: bytes, limits: Limits, longer: int, shorter: int = 0) -> Picture:
@@ -76,7 +104,7 @@ def decode(data: bytes, limits: Limits, longer: int, shorter: int = 0) -> Pictur
             size, but its sides are at least this long.
 
     Raises:
-        ImageError: the picture is not in one of `FORMATS`, is damaged, or exceeds the limits.
+        ImageError: the picture is `unsupported` (a known format, not in `FORMATS`), `corrupt` or `too_large`.
     """
     if len(data) > limits.max_image_bytes:
         raise ImageError("too_large", "too_many_bytes")
@@ -85,27 +113,66 @@ def decode(data: bytes, limits: Limits, longer: int, shorter: int = 0) -> Pictur
     except ImageError:
         raise
     except Image.UnidentifiedImageError as error:
-        raise ImageError("corrupt", "not_an_image") from error
+        raise explain(data, _DECODED, "not_an_image") from error
     except MemoryError as error:
         raise ImageError("too_large", "out_of_memory") from error
     except Exception as error:  # on damaged bytes decoders raise SyntaxError, struct.error, zlib.error and others
-        raise ImageError("corrupt", "undecodable") from error
+        raise explain(data, _DECODED, "undecodable") from error
 
 
 def _decode(data: bytes, limits: Limits, longer: int, shorter: int) -> Picture:
     with Image.open(BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
-        if width * height > limits.max_image_pixels:
-            raise ImageError("too_large", "too_many_pixels")
         orientation = _orientation(image)
         shrink = min(1.0, max(longer / max(width, height), shorter / min(width, height)))
         image.draft("RGB", (max(1, int(width * shrink)), max(1, int(height * shrink))))
+        if image.width * image.height > limits.max_image_pixels:
+            raise ImageError("too_large", "too_many_pixels")
+        if isinstance(image, JpegImageFile):
+            missing = _load_jpeg(image, data, (width, height), limits)
+        elif _is_raw(image, data):
+            raise ImageError("unsupported", "raw")
+        else:
+            missing = 0.0
         rgb = _to_rgb(image)
         if orientation in _TURNS:
             rgb = rgb.transpose(_TURNS[orientation])
         if orientation in (5, 6, 7, 8):
             width, height = height, width
-        return Picture(np.asarray(rgb), width, height)
+        return Picture(np.asarray(rgb), width, height, missing)
+
+
+def _load_jpeg(image: JpegImageFile, data: bytes, size: tuple[int, int], limits: Limits) -> float:
+    """Decode a JPEG, also if its end is missing, and return the share of its rows that are missing.
+
+    The limit on pixels is for the reduced picture, so that photos of 200 megapixels are decoded. What does not shrink
+    with it is limited too: the time to read all blocks by `_MOST_SHRUNK`, and the memory for the coefficients of
+    a picture of several scans by the memory that as many pixels as allowed take.
+    """
+    layout = jpeg.layout(data)
+    if size[0] * size[1] > _MOST_SHRUNK * limits.max_image_pixels or layout.coefficient_bytes > _PIXEL_BYTES * limits.max_image_pixels:
+        raise ImageError("too_large", "too_many_pixels")
+    if layout.scans > jpeg.MOST_SCANS:
+        raise ImageError("corrupt", "too_many_scans")
+    if layout.has_end or layout.first_scan is None:
+        image.load()
+        return 0.0
+    # Pillow's switch for cut pictures is global, and would also fill the other formats.
+    closed = jpeg.closed(data, layout.first_scan)
+    if closed:
+        image.fp = BytesIO(closed)
+        image.load()
+        missing = jpeg.missing_rows(image)
+    if not closed or missing == 1.0:
+        raise ImageError("corrupt", "truncated")
+    return missing
+
+
+def _is_raw(image: Image.Image, data: bytes) -> bool:
+    """Return True for a camera's raw file, a TIFF whose first picture is only a thumbnail."""
+    if not isinstance(image, TiffImageFile):
+        return False
+    return data[8:10] == b"CR" or _DNG_VERSION in image.tag_v2 or image.tag_v2.get(_NEW_SUBFILE_TYPE) == 1
 
 
 def _orientation(image: Image.Image) -> int:

@@ -10,15 +10,34 @@ from fsspec.implementations.local import LocalFileSystem
 from archive.images.member import Member, ShardProblem, is_text
 from archive.stores import resolve
 
+SHARDS = (".tar", ".zip", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".tar.zst", ".txz", ".tar.xz")
+"""Endings of the files in a folder that may be shards. A folder may hold a million files, so their bytes are not read."""
+
+_SIDECARS = (".json", ".jsonl", ".txt", ".md", ".csv", ".tsv", ".parquet", ".html", ".xml", ".log", ".yaml", ".yml", ".sha256", ".md5")
+"""Endings of what tools put beside pictures."""
+
+
+def kind(path: str) -> str:
+    """Return what a file in a folder is by its path below it: `picture`, `shard`, `hidden`, or an ending of a sidecar."""
+    if path.startswith((".", "__MACOSX/")) or "/." in path:
+        return "hidden"
+    lower = path.lower()
+    if lower.endswith(SHARDS):
+        return "shard"
+    ending = os.path.splitext(lower)[1]
+    return ending if ending in _SIDECARS else "picture"
+
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
-    """Yield the files of the folder. A symbolic link is followed only to a file inside the folder."""
+    """Yield the pictures of the folder. A symbolic link is followed only to a file inside the folder."""
     filesystem, root = resolve(shard)
     root = root.rstrip("/")
     is_local = isinstance(filesystem, LocalFileSystem)
     inside = os.path.realpath(root) + os.sep
     for path, info in sorted(filesystem.find(root, detail=True).items()):
         key = path[len(root) + 1 :]
+        if kind(key) != "picture":
+            continue
         if not is_text(key):
             yield ShardProblem(shard, "undecodable_name", key)
         elif is_local and not os.path.realpath(path).startswith(inside):

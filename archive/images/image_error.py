@@ -10,7 +10,7 @@ class ImageError(ValueError):
     """Say why a picture cannot be used. It is raised, or returned in place of the picture.
 
     Attributes:
-        status: as in the images column: `missing`, `corrupt`, `too_large`.
+        status: as in the images column: `missing`, `ambiguous`, `corrupt`, `unsupported`, `too_large`.
         reason: one fixed code per cause.
     """
 

@@ -2,99 +2,98 @@
 
 from __future__ import annotations
 
-import tarfile
-from collections.abc import Iterator
-from typing import BinaryIO
+import posixpath
+from collections.abc import Callable, Iterator
 
-from archive.images.member import Member, ShardProblem, is_text
-from archive.stores import open_file
+from archive.images.member import End, Link, Member, ShardProblem
+from archive.images.tar_header import BLOCK, Header, HeaderError, is_header, parse
+from archive.images.window import Window
 
-LONGEST_HEADERS_BYTES = 2**20
-"""Limit for all headers of one member together, including long names and pax headers. They are read into memory."""
-
-COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\x28\xb5": "zstd", b"\xfd7": "xz"}
+_ZEROS = b"\0" * BLOCK
+_SCANNED_BLOCKS = 128
 
 
-def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:
-    """Yield the members of a tar shard, header by header.
+def index(shard: str, window: Window, start: int = 0) -> Iterator[tuple[str, Member | Link] | ShardProblem | End]:
+    """Yield the members of a tar shard from a position on, header by header, and at last where they end.
 
-    The iteration of `tarfile` is not used, since it stops silently at a damaged header.
+    Blocks of zeros do not end a shard: `cat a.tar b.tar` has them in the middle. A damaged header is skipped to the
+    next block that is a header. The bytes in between are a problem.
     """
-    with open_file(shard) as file:
-        size = file.seek(0, 2)
-        file.seek(0)
-        start = file.read(tarfile.BLOCKSIZE)
-        magic = COMPRESSED.get(start[:2])
-        if magic and start[257:262] != b"ustar":  # a tar file begins with a name, which may be BZ1.jpg
-            yield ShardProblem(shard, "compressed_shard", f"{magic}: ranged reads need plain tar, unpack it first")
-            return
-        yield from _members(shard, file, size)
-
-
-def _members(shard: str, file: BinaryIO, size: int) -> Iterator[tuple[str, Member] | ShardProblem]:
-    position = 0
-    while True:
+    position = end = start
+    has_mark = False
+    while position < window.size:
+        block = window.read(position, BLOCK)
+        if block == _ZEROS[: len(block)] and window.size >= BLOCK:
+            has_mark = True
+            position = _next_block(window, position, lambda block: block != _ZEROS[: len(block)])
+            continue
         try:
-            info, following = _header(file, position)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
-            return
-        except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
-            yield ShardProblem(shard, "truncated" if position else "damaged", f"no end mark at byte {position}")
-            return
-        except Exception as error:  # on damaged bytes tarfile raises many kinds of errors
-            yield ShardProblem(shard, "damaged", f"no readable header at byte {position}: {error}")
-            return
-        if not is_text(info.name):
-            yield ShardProblem(shard, "undecodable_name", info.name)
-        elif info.issparse():
-            yield ShardProblem(shard, "unsupported_packing", info.name)
-        elif info.isreg():
-            if info.offset_data + info.size > size:
-                yield ShardProblem(shard, "truncated", info.name)
-            yield info.name.removeprefix("./"), Member(shard, info.offset_data, info.size)
-        elif not info.isdir():
-            yield ShardProblem(shard, "not_a_file", info.name)
-        if following <= position or following > size:
-            return
-        position = following
+            header = parse(window, position)
+        except HeaderError as error:
+            following = _next_block(window, error.position + BLOCK, is_header)
+            yield ShardProblem(shard, *_no_header(window, position, following, error, has_mark))
+            position, has_mark = following, True
+            continue
+        yield from _member(shard, header, window.size)
+        if header.following > window.size:
+            has_mark = header.data + header.size > window.size  # that it is cut was told with the member
+            break
+        position = end = header.following
+        has_mark = False
+    if not window.size:
+        yield ShardProblem(shard, "empty", "a file of 0 bytes")
+    elif not has_mark:
+        yield ShardProblem(shard, "truncated", f"no end mark at byte {window.size}")
+    yield End(end)
 
 
-def _header(file: BinaryIO, position: int) -> tuple[tarfile.TarInfo, int]:
-    """Return the member whose headers begin at `position`, and the position of the next member's headers.
-
-    Raises:
-        tarfile.HeaderError: the bytes are not a header. Its subclass EOFHeaderError marks the regular end of the archive.
-    """
-    file.seek(position)
-    archive = _Headers(file)
-    info = tarfile.TarInfo.fromtarfile(archive)  # type: ignore[arg-type]
-    if info.size < 0:
-        raise tarfile.HeaderError(f"member of {info.size} bytes")  # type: ignore[attr-defined]
-    return info, archive.offset
-
-
-class _Headers:
-    """Provide the attributes of a TarFile that `TarInfo.fromtarfile` reads, without a list of members."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.fileobj = _ShortFile(file)
-        self.offset = 0
-        self.encoding, self.errors = "utf-8", "surrogateescape"
-        self.pax_headers: dict[str, str] = {}
-        self.tarinfo = tarfile.TarInfo
+def _member(shard: str, header: Header, file_size: int) -> Iterator[tuple[str, Member | Link] | ShardProblem]:
+    if header.data + header.size > file_size:
+        yield ShardProblem(shard, "truncated", _readable(header.name))
+    if header.kind in b"5D":  # folders; GNU's lists of what a folder held
+        return
+    try:
+        name = _without_dot(header.name.decode())
+    except UnicodeDecodeError:
+        yield ShardProblem(shard, "undecodable_name", _readable(header.name))
+        return
+    if header.kind == ord("0"):
+        yield name, Member(shard, header.data, header.size)
+    elif header.kind in b"12" and (link := _link(name, header)):
+        yield name, link
+    else:
+        yield ShardProblem(shard, "unsupported_packing" if header.kind == ord("S") else "not_a_file", name)
 
 
-class _ShortFile:
-    """Wrap a file and limit the bytes read from it, whatever sizes its headers claim."""
+def _link(name: str, header: Header) -> Link | None:
+    """Return the link of a header: a hard link holds a member's name, a symbolic one a path from its own folder."""
+    return Link.inside(header.target, posixpath.dirname(name) if header.kind == ord("2") else "")
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._left = LONGEST_HEADERS_BYTES
-        self.tell = file.tell
-        self.seek = file.seek
 
-    def read(self, size: int) -> bytes:
-        self._left -= size
-        if size < 0 or self._left < 0:
-            raise tarfile.HeaderError(f"headers of more than {LONGEST_HEADERS_BYTES} bytes")  # type: ignore[attr-defined]
-        return self._file.read(size)
+def _no_header(window: Window, position: int, following: int, error: HeaderError, has_mark: bool) -> tuple[str, str]:
+    """Return reason and detail of bytes that are no headers."""
+    if following < window.size:
+        return "damaged", f"bytes {position} to {following} are no member ({error}); read on from byte {following}"
+    if 0 < position > window.size - BLOCK and not has_mark:
+        return "truncated", f"the file ends in a header, at byte {position}"
+    return "damaged", f"no readable header from byte {position} to the end at byte {window.size}: {error}"
+
+
+def _next_block(window: Window, position: int, is_wanted: Callable[[bytes], bool]) -> int:
+    """Return the first position, in steps of a block, whose block is wanted, or the file's size."""
+    while blocks := window.read(position, _SCANNED_BLOCKS * BLOCK):
+        for begin in range(0, len(blocks), BLOCK):
+            if is_wanted(blocks[begin : begin + BLOCK]):
+                return position + begin
+        position += len(blocks)
+    return window.size
+
+
+def _without_dot(name: str) -> str:
+    while name.startswith("./"):
+        name = name[2:].lstrip("/")
+    return name
+
+
+def _readable(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")

@@ -4,41 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from archive.images.member import Member
+import msgspec
 
 PAYLOAD_BYTES = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Hold one entry of a posts file, as a format's reader returns it.
+class Entry(NamedTuple):
+    """Hold one entry of a posts file, not yet parsed.
 
     Attributes:
-        fields: its values by name; a reader may leave a value encoded, as `msgspec.Raw`.
-        source: address of its file.
-        line: its line number in that file, from 1.
-        payload: its bytes in the file, for a reject.
+        data: the bytes of one JSON value, of a line that may be blank, or the start of one that is `TooLong`; a row of a
+            table by column; or a reject, or a kind to skip, if the reader itself has no record.
+        source: address of its file; of a member of a tar or zip `ADDRESS/MEMBER`.
+        line: its number in that source, from 1: of the line in a file of lines, else of the record.
+        context: of a record in a document, the other fields of the objects around it, or None.
     """
 
-    fields: Mapping[str, Any]
+    data: bytes | Mapping[str, Any] | Reject | Skipped
     source: str
     line: int
-    payload: bytes
+    context: Mapping[str, msgspec.Raw] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """Hold one readable line of the input.
+class Skipped(NamedTuple):
+    """Hold the kind of a record that is no post by its preset's own rules, such as `delete` or `repost`."""
+
+    kind: str
+
+
+class Post(msgspec.Struct, frozen=True):
+    """Hold one readable entry of the input. One is made per post, and a struct takes a quarter of a dataclass's time.
 
     Attributes:
         id: the post's identifier; an integer in the input becomes its decimal string.
-        text: as posted, never changed.
+        text: as the model reads it, after markup.
         images: keys of its pictures, names inside the image shards, in the post's order.
         extra: all other fields of the line as one JSON object, or None if there are none.
         source: address of its file.
         line: its line number in that file, from 1.
+        alts: alternative text of each picture, in the order of `images`; () if there are none.
+        image_problems: what the images' field held that is no key; one reject of stage `image` each.
+        has_entities: whether a plain text holds HTML entities, such as `&amp;`.
     """
 
     id: str
@@ -47,6 +55,9 @@ class Post:
     extra: str | None
     source: str
     line: int
+    alts: tuple[str | None, ...] = ()
+    image_problems: tuple[str, ...] = ()
+    has_entities: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Hold consecutive lines of one posts file: the unit of work and of output.
+    """Hold consecutive entries of one posts file: the unit of work and of output.
 
     The bounds of a slice depend on the file alone. So its name and rows do not depend on the number of workers or the
     batch size.
@@ -86,12 +97,13 @@ class Slice:
     Attributes:
         name: stem of its output files.
         source: address of the posts file.
-        first_line: number of its first line, from 1.
-        lines: how many lines it spans; posts + rejects + blanks.
+        first_line: number of its first entry in the file, from 1, members of a tar or zip included.
+        lines: how many entries it spans: posts + rejects + skipped + blanks.
         blanks: how many of them are empty.
-        posts: the readable lines, in file order.
-        rejects: the unreadable lines.
-        members: location of each picture that the posts name, by key; other keys are in no shard.
+        posts: the readable entries, in file order.
+        rejects: the unreadable entries.
+        skipped: how many entries are no posts by their preset's rules, by kind.
+        escaped: how many posts have plain texts that hold HTML entities.
     """
 
     name: str
@@ -101,4 +113,5 @@ class Slice:
     blanks: int
     posts: tuple[Post, ...]
     rejects: tuple[Reject, ...] = ()
-    members: dict[str, Member] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+    escaped: int = 0

@@ -4,63 +4,58 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from archive.posts.jsonl import read_record
-from archive.posts.lines import DamagedError, TooLong, read_lines
-from archive.posts.post import make_post
-from archive.posts.records import Post, Record, Reject, Slice
-from archive.stores import open_file
+from archive.posts.entries import read_entries
+from archive.posts.fields.post import parse
+from archive.posts.fields.presets import Fields
+from archive.posts.formats.too_long import TooLong
+from archive.posts.packing import DamagedError
+from archive.posts.records import Entry, Post, Reject, Skipped, Slice
 
 FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**20
 """Slices double from 64 lines: the first rows are written within seconds, and large files give few output files."""
 
-_BOM = b"\xef\xbb\xbf"
 
-
-def parse_post(line: bytes, source: str, number: int) -> Post | Reject:
-    """Return the post of a line of JSON, or why there is none. Never raises."""
-    record = read_record(line, source, number)
-    return make_post(record) if isinstance(record, Record) else record
-
-
-def read_slices(source: str, max_line_bytes: int, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Slice]:
+def read_slices(source: str, max_line_bytes: int, fields: Fields, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Slice]:
     """Yield the slices of one file, in order, in bounded memory.
 
-    A damaged compressed file yields its readable lines, and one reject of stage `shard`, which has no line number.
+    A damaged file yields its readable entries, and one reject of stage `shard`, which has no line number.
 
     Args:
         source: address of the file.
         max_line_bytes: longer lines become rejects and are not kept in memory.
-        wanted: returns True for the name of a slice to yield. The lines of other slices are counted, not parsed.
+        fields: which fields make a post.
+        wanted: returns True for the name of a slice to yield. The entries of other slices are counted, not parsed.
 
     Raises:
         OSError: the file cannot be read. This may be temporary, so it is not recorded as damage.
     """
+    each = fields.each.split(",") if fields.each else []
     building = _Building(source, 1)
     broken: Reject | None = None
     try:
-        with open_file(source) as file:
-            for line in read_lines(file, source, max_line_bytes):
-                building.add(line)
-                if building.is_full():
-                    if wanted(building.name):
-                        yield building.slice()
-                    building = building.following()
+        for entry in read_entries(source, max_line_bytes, each):
+            if building.add(entry):
+                if wanted(building.name):
+                    yield building.slice(fields)
+                building = building.following()
     except DamagedError as error:
         broken = Reject.cut("shard", "unreadable_posts", source, None, str(error))
-    if (building.lines or broken) and wanted(building.name):
-        yield building.slice(broken)
+    if (building.entries or broken) and wanted(building.name):
+        yield building.slice(fields, broken)
 
 
 class _Building:
-    """Collect the lines of one slice."""
+    """Collect the entries of one slice."""
 
     def __init__(self, source: str, first_line: int, target_lines: int = FIRST_SLICE_LINES) -> None:
         self.source = source
         self.first_line = first_line
         self.target_lines = target_lines
-        self.lines: list[bytes] = []
+        self.entries: list[Entry] = []
         self.bytes = 0
 
     @property
@@ -68,34 +63,62 @@ class _Building:
         stem = re.sub(r"[^A-Za-z0-9_-]", "_", self.source.rstrip("/").rsplit("/", 1)[-1].split(".")[0])[:60]
         return f"{stem}-{hashlib.sha256(self.source.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-{self.first_line:09d}"
 
-    def add(self, line: bytes) -> None:
-        self.lines.append(line)
-        self.bytes += len(line)
-
-    def is_full(self) -> bool:
-        return len(self.lines) >= self.target_lines or self.bytes >= LARGEST_SLICE_BYTES
+    def add(self, entry: Entry) -> bool:
+        """Add an entry, and return whether the slice is full."""
+        self.entries.append(entry)
+        data = entry[0]
+        self.bytes += len(data) if type(data) is bytes else _size(data)
+        return len(self.entries) >= self.target_lines or self.bytes >= LARGEST_SLICE_BYTES
 
     def following(self) -> _Building:
-        return _Building(self.source, self.first_line + len(self.lines), min(2 * self.target_lines, LARGEST_SLICE_LINES))
+        return _Building(self.source, self.first_line + len(self.entries), min(2 * self.target_lines, LARGEST_SLICE_LINES))
 
-    def slice(self, broken: Reject | None = None) -> Slice:
+    def slice(self, fields: Fields, broken: Reject | None = None) -> Slice:
         posts: list[Post] = []
         rejects: list[Reject] = []
+        skipped: Counter[str] = Counter()
         blanks = 0
-        for number, line in enumerate(self.lines, start=self.first_line):
-            if isinstance(line, TooLong):
-                rejects.append(Reject.cut("post", "too_long", self.source, number, bytes(line)))
-                continue
-            if number == 1:
-                line = line.removeprefix(_BOM)
-            if not line.strip():
-                blanks += 1
-                continue
-            parsed = parse_post(line, self.source, number)
+        for entry in self.entries:
+            data = entry.data
+            parsed: Post | Reject | Skipped
+            if type(data) is bytes:
+                if not data or data.isspace():
+                    blanks += 1
+                    continue
+                parsed = parse(entry, fields)
+            elif isinstance(data, TooLong):
+                parsed = Reject.cut("post", "too_long", entry.source, entry.line, bytes(data))
+            elif isinstance(data, Reject | Skipped):
+                parsed = data
+            else:
+                parsed = parse(entry, fields)
             if isinstance(parsed, Post):
                 posts.append(parsed)
-            else:
+                rejects += (Reject.cut("image", "wrong_type", entry.source, entry.line, problem) for problem in parsed.image_problems)
+            elif isinstance(parsed, Reject):
                 rejects.append(parsed)
+            else:
+                skipped[parsed.kind] += 1
         if broken:
             rejects.append(broken)
-        return Slice(self.name, self.source, self.first_line, len(self.lines), blanks, tuple(posts), tuple(rejects))
+        escaped = sum(post.has_entities for post in posts)
+        return Slice(
+            self.name,
+            self.source,
+            self.first_line,
+            len(self.entries),
+            blanks,
+            tuple(posts),
+            tuple(rejects),
+            skipped=dict(skipped),
+            escaped=escaped,
+        )
+
+
+def _size(data: Any) -> int:
+    """Return about how many bytes of memory the data of an entry take."""
+    if isinstance(data, str | bytes):
+        return len(data)
+    if isinstance(data, dict):
+        return sum(map(_size, data.values()))
+    return sum(map(_size, data)) if isinstance(data, list | tuple) else 8

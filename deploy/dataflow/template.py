@@ -1,4 +1,4 @@
-"""What a Flex Template of Dataflow says of the command's options.
+"""Write the metadata of the Flex Template for Dataflow from the options of the command.
 
 python -m deploy.dataflow.template > deploy/dataflow/metadata.json
 """
@@ -13,6 +13,7 @@ from pipeline.definitions import Option
 from pipeline.options import HELP, OPTIONS
 
 REGEXES = {"int": r"^[0-9]+$", "float": r"^[0-9]+(\.[0-9]+)?$", "bool": r"^(true|false)$", "str": r"^\S(.*\S)?$"}
+REGEXES["several"] = REGEXES["str"]
 IMAGE = {
     "name": "sdk_container_image",
     "label": "sdk container image",
@@ -24,13 +25,13 @@ IMAGE = {
 
 
 def metadata() -> dict[str, Any]:
-    """The content of `metadata.json`: every option of `RunOptions` with its help and the values that it takes."""
+    """Return the content of `metadata.json`: each option of `RunOptions` with its help and its allowed values."""
     parameters = [*map(_parameter, OPTIONS), IMAGE]
     return {"name": "Postner", "description": HELP.splitlines()[0], "streaming": False, "parameters": parameters}
 
 
 def _parameter(option: Option) -> dict[str, Any]:
-    known = not option.required and option.default is not None
+    has_default = not option.required and option.default not in (None, ())
     value = str(option.default).lower() if option.kind == "bool" else str(option.default)
     return {
         "name": option.name,
@@ -39,12 +40,12 @@ def _parameter(option: Option) -> dict[str, Any]:
         "regexes": [f"^({option.choices})$" if option.choices else REGEXES[option.kind]],
         "isOptional": not option.required,
         "paramType": "TEXT",
-        **({"defaultValue": value} if known else {}),
+        **({"defaultValue": value} if has_default else {}),
     }
 
 
 def main() -> None:
-    """The command."""
+    """Print the metadata."""
     json.dump(metadata(), sys.stdout, indent=1)
     print()
 

@@ -1,4 +1,4 @@
-# The image of workers without a GPU: Dataflow's, the side-car pool's on Flink, and the one that submits jobs.
+# The image for workers without a GPU (on Dataflow, or as a sidecar on Flink), and for submitting jobs.
 #
 #   docker build -f deploy/docker/cpu.Dockerfile -t REGISTRY/postner:cpu .
 ARG PYTHON_VERSION=3.11

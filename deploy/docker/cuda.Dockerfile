@@ -1,5 +1,5 @@
-# The image of workers with a GPU: Dataflow's and the side-car pool's on Flink. PyPI's torch brings CUDA 13.0; the host brings
-# the driver (580 or newer), which Dataflow mounts at /usr/local/nvidia and NVIDIA's container toolkit by the two settings.
+# The image for workers with a GPU (on Dataflow, or as a sidecar on Flink). PyPI's torch contains CUDA 13.0. The host provides
+# the driver (580 or newer). Dataflow mounts it at /usr/local/nvidia; NVIDIA's container toolkit uses the NVIDIA_ variables.
 #
 #   docker build -f deploy/docker/cuda.Dockerfile -t REGISTRY/postner:cuda .
 ARG PYTHON_VERSION=3.11

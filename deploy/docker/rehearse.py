@@ -1,13 +1,13 @@
-"""Run the COPY and RUN lines of a Dockerfile in order on this machine, without Docker.
+"""Run the COPY and RUN lines of a Dockerfile on this machine, without Docker.
 
     python -m deploy.docker.rehearse deploy/docker/cpu.Dockerfile --arg TORCH_INDEX=https://pypi.org/simple
 
-Files are copied to a temporary folder, which stands for the image's root. `python` is that of a new environment there.
-Files from other images are left out. The result then annotates two posts.
+Files are copied to a temporary folder that represents the root of the image. It has a new Python environment. Files from
+other images are left out. At the end the result annotates two posts.
 
-RUN lines may use only the commands in `ALLOWED`, joined by `&&`, with `> FILE`. They run without a shell, and any other
-line is refused before anything runs. Packages of this machine stay as they are: `apt-get install` only simulates.
-Takes minutes and, with CUDA's libraries, 8 GB of disk.
+RUN lines may only use the commands in `ALLOWED`, joined by `&&`, with `> FILE`. They run without a shell. Any other line is
+refused before anything runs. The packages of this machine are not changed: `apt-get install` is only simulated. It takes
+minutes and, with CUDA's libraries, 8 GB of disk.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ POSTS = '{"id": 1, "text": "Paris"}\n{"id": 2, "text": "Angela Merkel visits Sie
 UPDATE, REMOVE_LISTS = ("apt-get", "update"), ("rm", "-rf", "/var/lib/apt/lists/*")
 INSTALL = ("apt-get", "install")
 ALLOWED = (("python", "-m", "pip", "install"), ("python", "-m", "pip", "check"), ("grep",), INSTALL, UPDATE, REMOVE_LISTS)
-"""First words of each command that a RUN line may use."""
+"""First words of the commands that a RUN line may use."""
 
 
 class Command(NamedTuple):
     """One command of a RUN line.
 
     Attributes:
-        words: its program and arguments; `${NAME}` is not replaced yet.
-        output: file in the working directory for its output, or None.
+        words: program and arguments, with `${NAME}` not replaced yet.
+        output: file in the working directory for standard output, or None.
     """
 
     words: tuple[str, ...]
@@ -45,16 +45,21 @@ class Command(NamedTuple):
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
-    """Its lines as (instruction, rest), without comments."""
+    """Return the lines of a Dockerfile as (instruction, rest), without comments."""
     lines = [line for line in dockerfile.read_text().splitlines() if line and not line.startswith("#")]
     return [(line.split()[0], line.split(maxsplit=1)[1]) for line in lines]
 
 
-def rehearse(dockerfile: Path, given: dict[str, str], image: Path) -> None:
-    """Fill the folder `image`.
+def rehearse(dockerfile: Path, arguments: dict[str, str], image: Path) -> None:
+    """Run the lines of a Dockerfile in the folder `image`, then annotate two posts.
+
+    Args:
+        dockerfile: to run.
+        arguments: values of ARG lines by name.
+        image: empty folder that represents the root of the image.
 
     Raises:
-        ValueError: a RUN line is refused; nothing has run yet.
+        ValueError: a RUN line is refused. Nothing has run yet.
         CalledProcessError: a RUN line failed.
     """
     lines = instructions(dockerfile)
@@ -65,7 +70,7 @@ def rehearse(dockerfile: Path, given: dict[str, str], image: Path) -> None:
     for instruction, rest in lines:
         if instruction == "ARG":
             name, _, value = rest.partition("=")
-            environment[name] = given.get(name, value)
+            environment[name] = arguments.get(name, value)
         elif instruction == "ENV":
             environment |= dict(setting.split("=", 1) for setting in rest.split())
         elif instruction == "WORKDIR":
@@ -118,7 +123,7 @@ def _command(words: list[str], line: str) -> Command:
 
 
 def run(command: Command, workdir: Path, environment: dict[str, str]) -> None:
-    """Run an allowed command without a shell. What would change this machine's packages is simulated or skipped.
+    """Run an allowed command without a shell. Changes to the packages of this machine are simulated or skipped.
 
     Raises:
         CalledProcessError: the command failed.
@@ -136,7 +141,7 @@ def run(command: Command, workdir: Path, environment: dict[str, str]) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A file into a folder, or the content of a folder into one, as COPY does."""
+    """Copy a file, or the content of a folder, into the folder `target`, as COPY does."""
     if source.is_dir():
         shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     else:

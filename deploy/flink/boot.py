@@ -1,7 +1,7 @@
-"""Start a Beam Python worker where Flink asks for one (`--environment_type=PROCESS`).
+"""Start a Beam Python worker for Flink (`--environment_type=PROCESS`).
 
-Flink gives an id and the address of its provision service, which tells the rest; in a container Beam's own boot program
-does this.
+Flink passes a worker id and the address of its provision service, which has all other settings. In a container, Beam's own
+boot program does this.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from google.protobuf import json_format, text_format
 
 
 def main(argv: list[str]) -> None:
-    """Ask the provision service, then work until Flink ends it."""
+    """Get the settings from the provision service, then run the worker until Flink stops it."""
     parser = argparse.ArgumentParser(prog="deploy.flink.boot", description=__doc__)
     parser.add_argument("--id", required=True)
     parser.add_argument("--provision_endpoint", required=True)
     options, _ = parser.parse_known_args(argv)
     with grpc.insecure_channel(options.provision_endpoint) as channel:
         provision = beam_provision_api_pb2_grpc.ProvisionServiceStub(channel)
-        asked = beam_provision_api_pb2.GetProvisionInfoRequest()
-        info = provision.GetProvisionInfo(asked, metadata=[("worker_id", options.id)]).info
+        request = beam_provision_api_pb2.GetProvisionInfoRequest()
+        info = provision.GetProvisionInfo(request, metadata=[("worker_id", options.id)]).info
     os.environ["WORKER_ID"] = options.id
     os.environ["PIPELINE_OPTIONS"] = json_format.MessageToJson(info.pipeline_options)
     os.environ["LOGGING_API_SERVICE_DESCRIPTOR"] = text_format.MessageToString(info.logging_endpoint)

@@ -1,9 +1,9 @@
-"""A standalone Flink cluster on this machine, for one run of the command.
+"""Run the command on a standalone Flink cluster on this machine.
 
     python -m deploy.flink.cluster -- --posts 'posts-*.jsonl' --output out/flink
 
-Starts a JobManager and TaskManagers on loopback at free ports, runs run_pipeline.py on them with what follows `--`, and
-stops what it started, also when interrupted. `make flink` fetches what it needs; Java 11 or 17 runs it.
+It starts a JobManager and TaskManagers on free loopback ports, runs run_pipeline.py on them with the options after `--`,
+and stops them, also when interrupted. `make flink` downloads the jars. It needs Java 11 or 17.
 """
 
 from __future__ import annotations
@@ -54,31 +54,32 @@ RESTARTS = 5
 
 
 class Cluster:
-    """A JobManager and TaskManagers; a context manager.
+    """A context manager that starts and stops a JobManager and TaskManagers.
 
     Args:
-        jars: folder of Beam's Flink runner with all that it needs.
+        jars: folder of Beam's Flink runner and its dependencies.
         folder: for configuration and logs.
-        task_managers: how many, of one slot each.
+        task_managers: number of TaskManagers, each with one slot.
 
     Attributes:
         web: address of the JobManager's web page and REST interface.
+        processes: the JobManager, then the TaskManagers.
     """
 
     def __init__(self, jars: Path, folder: Path, task_managers: int) -> None:
-        self._jars, self._folder, self._wanted = jars.resolve(), folder, task_managers
+        self._jars, self._folder, self._task_managers = jars.resolve(), folder, task_managers
         self._rpc, self._rest = free_port(), free_port()
         self.web = f"127.0.0.1:{self._rest}"
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         if not list(self._jars.glob("beam-runners-flink-*.jar")):
-            raise RuntimeError(f"--jars {self._jars} holds no jar of Beam's Flink runner: `make flink` fetches them")
+            raise RuntimeError(f"--jars {self._jars} holds no jar of Beam's Flink runner: `make flink` downloads them")
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "config.yaml").write_text(json.dumps(self._config(), indent=1))
         try:
             self._start(JOB_MANAGER, "job-manager", "512m", "--executionMode", "cluster")
-            for number in range(self._wanted):
+            for number in range(self._task_managers):
                 self.start_task_manager(number)
             self._wait()
         except BaseException:
@@ -91,11 +92,11 @@ class Cluster:
             kill(process)
 
     def start_task_manager(self, number: int) -> subprocess.Popen[bytes]:
-        """Start one more TaskManager, such as in place of one that died."""
+        """Start one more TaskManager, for example to replace one that was killed."""
         return self._start(TASK_MANAGER, f"task-manager-{number}", "768m")
 
     def options(self) -> list[str]:
-        """Beam's options for a run on this cluster; TaskManagers share the cores."""
+        """Return Beam's options for a run on this cluster. The TaskManagers share the cores."""
         boot = self._folder / "boot.sh"
         boot.write_text(f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m deploy.flink.boot "$@"\n')
         boot.chmod(0o755)
@@ -104,11 +105,11 @@ class Cluster:
             "--flink_version=1.19",
             f"--flink_master={self.web}",
             f"--flink_job_server_jar={self._job_server()}",
-            f"--parallelism={self._wanted}",
+            f"--parallelism={self._task_managers}",
             "--environment_type=PROCESS",
             f"--environment_config={json.dumps({'command': str(boot)})}",
-            "--environment_cache_millis=600000",  # else each stage has workers, and models, of its own
-            f"--threads={max(1, usable_cores() // self._wanted)}",
+            "--environment_cache_millis=600000",  # else each stage starts its own workers, which load the models again
+            f"--threads={max(1, usable_cores() // self._task_managers)}",
         ]
 
     def _start(self, main: str, name: str, heap: str, *more: str) -> subprocess.Popen[bytes]:
@@ -122,26 +123,26 @@ class Cluster:
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             if any(process.poll() is not None for process in self.processes):
-                raise RuntimeError(f"a process of the cluster ended at once: {self._last_words()}")
+                raise RuntimeError(f"a process of the cluster has ended: {self._log_tails()}")
             try:
-                if self.ask("overview")["slots-total"] >= self._wanted:
+                if self.ask("overview")["slots-total"] >= self._task_managers:
                     return
             except OSError:
                 pass
             time.sleep(0.5)
-        raise RuntimeError(f"the cluster was not up after {START_S:.0f} s: {self._last_words()}")
+        raise RuntimeError(f"the cluster was not up after {START_S:.0f} s: {self._log_tails()}")
 
-    def _last_words(self) -> str:
-        """Ends of the logs, which go away with the folder."""
+    def _log_tails(self) -> str:
+        """Return the ends of the logs for an error message, since the folder is temporary."""
         return "".join(f"\n{log.name}:\n{log.read_text(errors='replace')[-2000:]}" for log in sorted(self._folder.glob("*.log")))
 
-    def ask(self, what: str) -> Any:
-        """An answer of the JobManager's REST interface."""
-        with urllib.request.urlopen(f"http://{self.web}/{what}", timeout=5) as answer:
+    def ask(self, path: str) -> Any:
+        """Return the answer of the JobManager's REST interface to a GET request."""
+        with urllib.request.urlopen(f"http://{self.web}/{path}", timeout=5) as answer:
             return json.load(answer)
 
     def _job_server(self) -> Path:
-        """A jar that is nothing but a list of the others, and the name of its main class."""
+        """Write a jar that only lists the other jars and the main class, and return its path."""
         jar = self._folder / "job-server.jar"
         line = "Class-Path: " + " ".join(path.as_uri() for path in sorted(self._jars.glob("*.jar")))
         folded = line[:70] + "".join("\n " + line[start : start + 69] for start in range(70, len(line), 69))
@@ -183,23 +184,23 @@ class Cluster:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free loopback port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return listening.getsockname()[1]
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process that was started in a session of its own, and what it started."""
+    """Kill a process that was started in its own session, and its children."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="deploy.flink.cluster", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jars", type=Path, default=JARS, help="folder that the pom.xml beside this file fills")
+    parser.add_argument("--jars", type=Path, default=JARS, help="folder of the jars that deploy/flink/pom.xml downloads")
     parser.add_argument("--task_managers", type=int, default=2)
     parser.add_argument("run", nargs="+", help="options of run_pipeline.py, after --")
     options = parser.parse_args(argv)
@@ -220,7 +221,7 @@ def main(argv: list[str]) -> int:
 
 
 def _run(options: list[str]) -> int:
-    """run_pipeline.py, in a session of its own: it is told of an interruption, and what it started ends with it."""
+    """Run run_pipeline.py in its own session. On an interruption it gets SIGINT, then its whole session is killed."""
     process = subprocess.Popen([sys.executable, "run_pipeline.py", *options], cwd=ROOT, start_new_session=True)
     try:
         return process.wait()

@@ -22,7 +22,7 @@ class LabelledPost:
 
     Attributes:
         image: key of its picture without extension, or None.
-        tokens: as in the file.
+        tokens: words as split in the file.
         spans: entities over tokens; `type` is an index into the `types` given to `read_conll`.
     """
 
@@ -52,30 +52,45 @@ def read_conll(path: Path, types: tuple[str, ...]) -> tuple[list[LabelledPost], 
             if tokens:
                 posts.append(LabelledPost(image, tuple(tokens), tuple(spans)))
                 image, tokens, spans = None, [], []
-            continue
-        if line.startswith("IMGID:"):
+        elif line.startswith("IMGID:"):
             image = line[len("IMGID:") :].strip()
-            continue
-        fields = line.rstrip("\r").split("\t")
-        if len(fields) < 2:
-            raise ValueError(f"{path}:{number}: expected 'token<TAB>tag', found {line!r}")
-        token, tag = fields[0], fields[-1].strip()
-        prefix, _, name = tag.partition("-")
-        if tag != "O":
-            name = ALIASES.get(name, name)
-            if prefix not in ("B", "I") or name not in types:
-                raise ValueError(f"{path}:{number}: tag {tag!r} is not O, B- or I- of one of {', '.join(types)}")
-            kind, here = types.index(name), len(tokens)
-            continues = bool(spans) and spans[-1].last == here - 1 and spans[-1].type == kind
-            if prefix == "I" and continues:
-                spans[-1] = spans[-1]._replace(last=here)
-            else:
-                repaired["orphan_inside"] += prefix == "I"
-                spans.append(Span(here, here, kind))
-        tokens.append(token)
+        else:
+            try:
+                token, prefix, kind = _parse(line, types)
+            except ValueError as error:
+                raise ValueError(f"{path}:{number}: {error}") from error
+            repaired["orphan_inside"] += _add_tag(spans, len(tokens), prefix, kind)
+            tokens.append(token)
     if not posts:
-        raise ValueError(f"{path} holds no tweets: one token, a tab and its tag a line, an empty line after each tweet")
+        raise ValueError(f"{path} holds no tweets: give one token, a tab and its tag per line, and an empty line after each tweet")
     return posts, repaired
+
+
+def _parse(line: str, types: tuple[str, ...]) -> tuple[str, str, int]:
+    """Split a line into token, prefix of its tag (O, B or I) and index of its type, -1 for O. Raises ValueError."""
+    fields = line.rstrip("\r").split("\t")
+    if len(fields) < 2:
+        raise ValueError(f"expected 'token<TAB>tag', found {line!r}")
+    token, tag = fields[0], fields[-1].strip()
+    if tag == "O":
+        return token, tag, -1
+    prefix, _, name = tag.partition("-")
+    name = ALIASES.get(name, name)
+    if prefix not in ("B", "I") or name not in types:
+        raise ValueError(f"tag {tag!r} is not O, B- or I- of one of {', '.join(types)}")
+    return token, prefix, types.index(name)
+
+
+def _add_tag(spans: list[Span], position: int, prefix: str, kind: int) -> bool:
+    """Extend the last span by a token, or begin a new one. Return True for an I- that does not continue a span."""
+    if prefix == "O":
+        return False
+    continues = bool(spans) and spans[-1].last == position - 1 and spans[-1].type == kind
+    if prefix == "I" and continues:
+        spans[-1] = spans[-1]._replace(last=position)
+        return False
+    spans.append(Span(position, position, kind))
+    return prefix == "I"
 
 
 def text_of(post: LabelledPost) -> tuple[str, list[tuple[int, int]]]:
@@ -103,7 +118,9 @@ def read_all(paths: Sequence[Path], types: tuple[str, ...]) -> dict[str, Labelle
     for path in paths:
         names = path.absolute().parts[-2:]
         if f"{names[0]}/{path.stem}:000000" in posts:
-            raise ValueError(f"{path} is the second file called {'/'.join(names)}: their tweets could not be told apart, rename its folder")
+            raise ValueError(
+                f"{path} is the second file called {'/'.join(names)}: their tweets would have the same identifiers, rename its folder"
+            )
         posts |= {f"{names[0]}/{path.stem}:{index:06d}": post for index, post in enumerate(read_conll(path, types)[0])}
     return posts
 

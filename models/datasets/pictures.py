@@ -14,88 +14,85 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from archive.images import Member, ShardProblem, fetch, find_shards, index_shard
+from archive.images import Member, ShardProblem, fetch, find_shards, members_by_name
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import VisionModel
 
 BATCH = 32
-FIELDS = tuple(field.name for field in fields(ImageFeatures))
+FEATURE_FIELDS = tuple(field.name for field in fields(ImageFeatures))
+SCALARS = {"width": int, "height": int, "is_partial": bool}
 PLACE = "place"
-PROBLEMS_TOLD = 5
+"""Name of the array of `_place` in the cache."""
+MAX_PROBLEMS_PRINTED = 5
 
 
 def picture_features(names: Iterable[str], images: str, vision_model: VisionModel, cache: Path | None) -> dict[str, ImageFeatures]:
     """Return image features by name; the name `123` means the key `123.jpg`.
 
-    If a key occurs more than once, the first in the order of shards and offsets counts.
-    Missing and unreadable pictures are left out, and counted on standard error.
+    If a key occurs more than once, the first shard counts, and in it the last picture. Missing and unreadable pictures are
+    left out, and their number is printed to standard error.
 
     Args:
-        names: as after `IMGID:`.
+        names: values of `IMGID:`.
         images: glob of shards, or a folder.
         vision_model: detector and grid network.
-        cache: file with features from an earlier run of the same networks. Features are reused if shard name, offset and
-            size are the same. New features are added to the file.
+        cache: file with features from an earlier run of the same networks; created if missing. A picture's features are
+            reused if shard name, offset and size are the same. New features are added to the file.
 
     Raises:
-        ValueError: the cache cannot be read or written, or is from other networks; or no picture can be used.
+        ValueError: the cache cannot be read or written, or is from other networks; or no picture is usable.
     """
     wanted = set(names)
     members, problems = _members(wanted, images)
     identity = f"{vision_model.detector_id} {vision_model.grid_id}"
-    kept = _load(cache, identity) if cache else {}
-    features = {name: kept[name][1] for name, member in members.items() if name in kept and kept[name][0] == _place(member)}
+    cached = _load(cache, identity) if cache else {}
+    features = {name: cached[name][1] for name, member in members.items() if name in cached and cached[name][0] == _place(member)}
     limits = Limits()
     todo = sorted((member, name) for name, member in members.items() if name not in features)
     for start in tqdm(range(0, len(todo), BATCH), desc="pictures", disable=None):
-        some = dict(todo[start : start + BATCH])
+        batch = dict(todo[start : start + BATCH])
         preprocessed = {}
-        for member, data in fetch(list(some), limits.max_image_bytes):
+        for member, data in fetch(list(batch), limits.max_image_bytes):
             try:
                 if isinstance(data, bytes):
-                    preprocessed[some[member]] = vision_model.preprocess(data, limits)
+                    preprocessed[batch[member]] = vision_model.preprocess(data, limits)
             except ImageError:
                 continue
         features |= zip(preprocessed, vision_model.extract(list(preprocessed.values())), strict=True)
     if cache and todo:
-        _save(cache, identity, kept | {name: (_place(members[name]), image_features) for name, image_features in features.items()})
-    _tell(wanted, features, problems, images)
+        _save(cache, identity, cached | {name: (_place(members[name]), image_features) for name, image_features in features.items()})
+    _report(wanted, features, problems, images)
     return features
 
 
 def _members(wanted: set[str], images: str) -> tuple[dict[str, Member], list[ShardProblem]]:
-    members: dict[str, Member] = {}
-    problems = []
-    for shard in find_shards(images, "--images"):
-        for entry in index_shard(shard):
-            if isinstance(entry, ShardProblem):
-                problems.append(entry)
-            elif entry[0].endswith(".jpg") and (name := entry[0].removesuffix(".jpg")) in wanted:
-                members[name] = min(entry[1], members.get(name, entry[1]))
-    return members, problems
+    members, problems = members_by_name(find_shards([images], "--images").shards)
+    return {name: members[key] for name in wanted if (key := f"{name}.jpg") in members}, problems
 
 
-def _tell(wanted: set[str], features: dict[str, ImageFeatures], problems: list[ShardProblem], images: str) -> None:
-    for problem in problems[:PROBLEMS_TOLD]:
+def _report(wanted: set[str], features: dict[str, ImageFeatures], problems: list[ShardProblem], images: str) -> None:
+    for problem in problems[:MAX_PROBLEMS_PRINTED]:
         print(f"{problem.shard}: {problem.reason}: {problem.detail}", file=sys.stderr)
-    lost = sorted(wanted - features.keys())
-    if lost and not features:
-        raise ValueError(f"--images {images!r} has none of the {len(lost)} pictures that the tweets name, such as {lost[0] + '.jpg'!r}")
-    if lost:
-        print(f"{len(lost)} of {len(wanted)} pictures are missing or cannot be read, such as {lost[0] + '.jpg'!r}", file=sys.stderr)
+    missing = sorted(wanted - features.keys())
+    if missing and not features:
+        raise ValueError(
+            f"--images {images!r} has none of the {len(missing)} pictures that the tweets name, such as {missing[0] + '.jpg'!r}"
+        )
+    if missing:
+        print(f"{len(missing)} of {len(wanted)} pictures are missing or cannot be read, such as {missing[0] + '.jpg'!r}", file=sys.stderr)
 
 
 def _place(member: Member) -> str:
-    """Return a name for the place of a picture that does not depend on where its shards are mounted."""
+    """Return a string for the place of a picture that does not depend on the folder of its shard."""
     return f"{Path(member.shard).name} {member.offset} {member.size}"
 
 
 def _save(cache: Path, identity: str, features: dict[str, tuple[str, ImageFeatures]]) -> None:
     arrays: dict[str, Any] = {f"{name}/{PLACE}": np.array(place) for name, (place, _) in features.items()}
     for name, (_, image_features) in features.items():
-        arrays |= {f"{name}/{field}": value for field in FIELDS if (value := getattr(image_features, field)) is not None}
+        arrays |= {f"{name}/{field}": value for field in FEATURE_FIELDS if (value := getattr(image_features, field)) is not None}
     partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
     with partial.open("wb") as file:
         np.savez(file, identity=np.array(identity), **arrays)
@@ -108,20 +105,20 @@ def _load(cache: Path, identity: str) -> dict[str, tuple[str, ImageFeatures]]:
         raise ValueError(f"--cache {cache} cannot be written: there is no folder {cache.parent}")
     if not cache.exists():
         return {}
-    parts: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(FIELDS))
+    parts: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(FEATURE_FIELDS))
     try:
         with np.load(cache, allow_pickle=False) as stored:
-            by = str(stored["identity"])
+            written_by = str(stored["identity"])
             for key in stored.files:
                 name, _, field = key.rpartition("/")
                 parts[name][field] = stored[key]
         del parts[""]
         features = {
-            name: (str(of_one.pop(PLACE)), ImageFeatures(**of_one | {"width": int(of_one["width"]), "height": int(of_one["height"])}))
+            name: (str(of_one.pop(PLACE)), ImageFeatures(**of_one | {field: kind(of_one[field]) for field, kind in SCALARS.items()}))
             for name, of_one in parts.items()
         }
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"--cache {cache} cannot be read as features of pictures ({error}): delete it") from error
-    if by != identity:
-        raise ValueError(f"--cache {cache} is what other networks saw ({by}, now {identity}): give another file, or delete it")
+    if written_by != identity:
+        raise ValueError(f"--cache {cache} has features of other networks ({written_by}, now {identity}): give another file, or delete it")
     return features

@@ -28,7 +28,7 @@ def read_texts(path: Path) -> Iterator[str]:
             try:
                 text = msgspec.json.decode(text, type=_Post).text
             except msgspec.MsgspecError as error:
-                raise ValueError(f"{path}:{number}: no JSON object with a string 'text': {error}") from error
+                raise ValueError(f"{path}:{number}: not a JSON object with a string 'text': {error}") from error
         elif kind == [".tsv"]:
             text = text.rpartition("\t")[2]
         if text.strip():
@@ -43,7 +43,7 @@ def sample_texts(paths: list[Path], count: int, seed: int) -> list[str]:
     """
     texts = sorted({text for path in paths for text in read_texts(path)})
     if len(texts) < count:
-        raise ValueError(f"{count} unlabelled posts are asked for, but {', '.join(map(str, paths))} hold {len(texts)}")
+        raise ValueError(f"{count} unlabelled posts are asked for, but {', '.join(map(str, paths))} have {len(texts)}")
     return random.Random(seed).sample(texts, count)
 
 

@@ -1,4 +1,4 @@
-"""Whether scores are probabilities, and what makes them so."""
+"""Measure and improve the calibration of scores: how well they match the share of correct entities."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from models.tagging.crf import CRF
 BINS = 10
 
 
-def reliability(scores: np.ndarray, right: np.ndarray) -> tuple[float, list[dict[str, Any]]]:
-    """Expected calibration error, and its bins of equal width (Guo et al. 2017, section 2).
+def reliability(scores: np.ndarray, correct: np.ndarray) -> tuple[float, list[dict[str, Any]]]:
+    """Return the expected calibration error and its bins of equal width (Guo et al. 2017, section 2).
 
     Args:
-        scores: (N,) of found entities.
-        right: (N,) bool, whether an entity is exactly that.
+        scores: (N,) of predicted entities, 0 to 1.
+        correct: (N,) bool, whether each one is a gold entity: same span, same type.
 
     Returns:
-        The mean over entities of |share that is right - mean score| of their bin, and the bins that hold any.
+        The mean over entities of |share of correct ones - mean score| of their bin, and one row per bin that is not empty.
     """
     bins = np.minimum((scores * BINS).astype(int), BINS - 1)
     table = []
     for index in np.unique(bins):
         here = bins == index
-        mean, share = float(scores[here].mean()), float(right[here].mean())
+        mean, share = float(scores[here].mean()), float(correct[here].mean())
         table.append({"from": index / BINS, "to": (index + 1) / BINS, "entities": int(here.sum()), "score": mean, "right": share})
     ece = sum(row["entities"] * abs(row["right"] - row["score"]) for row in table) / max(len(scores), 1)
     return ece, table
 
 
 def fit_temperature(crf: CRF, batches: Sequence[tuple[Tensor, Tensor, Tensor]]) -> float:
-    """Return the temperature of a CRF at which gold tags are likeliest (temperature scaling, Guo et al. 2017).
+    """Return the temperature at which gold tags have the highest likelihood (temperature scaling, Guo et al. 2017).
 
     Args:
-        crf: whose weights stay as they are.
-        batches: emissions (B, W, T), gold tags (B, W) and mask (B, W) of posts that were not trained on.
+        crf: its weights are not changed.
+        batches: emissions (B, W, T), gold tags (B, W) and mask (B, W) of posts that are not in the training data.
     """
 
     def loss(temperature: float) -> float:
@@ -51,7 +51,7 @@ def fit_temperature(crf: CRF, batches: Sequence[tuple[Tensor, Tensor, Tensor]]) 
 
 
 def plot(table: Sequence[dict[str, Any]], path: Path) -> None:
-    """Reliability diagram as a picture."""
+    """Write a reliability diagram to an image file. `table` has the bins from `reliability`."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""What was found in labelled posts, in terms of their own tokens."""
+"""Get the predictions for labelled posts, as spans over the tokens of the data set."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ from typing import Any
 import pyarrow.dataset
 
 from models.datasets.conll import LabelledPost, covering, text_of
-from models.tagging.annotate import Annotator, Seen
+from models.tagging.annotate import Annotator
 from models.tagging.labels import Span
 from models.vision.images.features import ImageFeatures
 
-AT_A_TIME = 512
+BATCH_SIZE = 512
+"""Posts per call of `Annotator`."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """An entity over the tokens of a labelled post, and its score."""
+class Prediction:
+    """A predicted entity over the tokens of a labelled post, and its score."""
 
     span: Span
     score: float
 
 
-def annotate(posts: Sequence[LabelledPost], annotator: Annotator, features: dict[str, ImageFeatures]) -> list[list[Found]]:
-    """What a model finds in each post, with its picture where `features` has one of that name."""
-    found: list[list[Found]] = []
-    for start in range(0, len(posts), AT_A_TIME):
-        some = posts[start : start + AT_A_TIME]
-        inputs = [(text_of(post)[0], [Seen(post.image, features[post.image])] if post.image in features else []) for post in some]
-        for post, entities in zip(some, annotator.annotate(inputs), strict=True):
+def annotate(posts: Sequence[LabelledPost], annotator: Annotator, features: dict[str, ImageFeatures]) -> list[list[Prediction]]:
+    """Return the predictions of a model for each post. A post's picture is read if `features` has its name."""
+    found: list[list[Prediction]] = []
+    for start in range(0, len(posts), BATCH_SIZE):
+        batch = posts[start : start + BATCH_SIZE]
+        inputs = [(text_of(post)[0], {post.image: features[post.image]} if post.image in features else {}) for post in batch]
+        for post, entities in zip(batch, annotator.annotate(inputs), strict=True):
             found.append(over_tokens(post, [(e.start, e.end, e.type, e.score) for e in entities], annotator.bundle.tagger.config.types))
     return found
 
 
-def read_rows(posts: dict[str, LabelledPost], rows: str, types: Sequence[str]) -> list[list[Found]]:
-    """What annotated rows say of each post.
+def read_rows(posts: dict[str, LabelledPost], rows: str, types: Sequence[str]) -> list[list[Prediction]]:
+    """Return the predictions for each post from rows that the pipeline wrote.
 
     Args:
         posts: by the `post_id` that `python -m models.datasets.conll` gave them.
-        rows: folder of annotations.
-        types: names of entity types.
+        rows: folder of annotations, Parquet.
+        types: entity types.
 
     Raises:
-        ValueError: a post has no row, or its text is another one.
+        ValueError: the rows cannot be read, a post has no row, or its row has another text.
     """
     try:
         table = pyarrow.dataset.dataset(rows, format="parquet").to_table(columns=["post_id", "text", "entities"])
@@ -57,26 +58,28 @@ def read_rows(posts: dict[str, LabelledPost], rows: str, types: Sequence[str]) -
     for name, post in posts.items():
         row = by_id.get(name)
         if row is None:
-            raise ValueError(f"--rows {rows} has no row of post {name!r}: annotate what 'python -m models.datasets.conll' makes of --data")
+            raise ValueError(
+                f"--rows {rows} has no row of post {name!r}: annotate the output of 'python -m models.datasets.conll' for --data"
+            )
         if row["text"] != text_of(post)[0]:
-            raise ValueError(f"--rows {rows}: the text of post {name!r} is not that of --data")
+            raise ValueError(f"--rows {rows}: post {name!r} has another text than in --data")
         found.append(over_tokens(post, [(e["start"], e["end"], e["type"], e["score"]) for e in row["entities"]], types))
     return found
 
 
-def over_tokens(post: LabelledPost, entities: Iterable[tuple[int, int, str, float]], types: Sequence[str]) -> list[Found]:
-    """Entities of a post over the tokens that they touch; of two that touch one token the first counts."""
+def over_tokens(post: LabelledPost, entities: Iterable[tuple[int, int, str, float]], types: Sequence[str]) -> list[Prediction]:
+    """Convert entities (start, end, type, score) to the tokens that they overlap. Of two on one token the first is kept."""
     _, bounds = text_of(post)
-    found: list[Found] = []
+    found: list[Prediction] = []
     for start, end, kind, score in entities:
         hit = covering(bounds, start, end)
         if hit and (not found or hit[0] > found[-1].span.last):
-            found.append(Found(Span(*hit, types.index(kind)), score))
+            found.append(Prediction(Span(*hit, types.index(kind)), score))
     return found
 
 
 def shuffled(posts: Sequence[LabelledPost], seed: int) -> list[LabelledPost]:
-    """The posts with each other's pictures; none keeps its own, unless more than half of them share one."""
+    """Return the posts with the pictures of other posts. No post keeps its own, unless more than half of them share one."""
     posts_of = Counter(post.image for post in posts if post.image)
     pictures = sorted(posts_of)
     random.Random(seed).shuffle(pictures)

@@ -1,4 +1,4 @@
-"""Scores of found entities against gold ones."""
+"""Score predicted entities against gold ones."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
 from models.datasets.conll import LabelledPost
-from models.evaluation.predictions import Found
+from models.evaluation.predictions import Prediction
 from models.tagging.labels import Span, spans_to_tags, tags_of
 
-NOTHING = "O"
+NO_ENTITY = "O"
 
 
 def score(
-    posts: Sequence[LabelledPost], found: Sequence[Sequence[Found]], types: Sequence[str], resamples: int, seed: int
+    posts: Sequence[LabelledPost], found: Sequence[Sequence[Prediction]], types: Sequence[str], resamples: int, seed: int
 ) -> dict[str, Any]:
-    """Lenient and strict micro F1 by seqeval, by type, of spans alone, confusion of types.
+    """Return lenient and strict micro F1 by seqeval, F1 per type, F1 of spans without types, and the confusion of types.
 
-    Gold tags are those of the reader, in which an I- that nothing began is a B-, as lenient seqeval takes it too.
+    `read_conll` has changed each gold I- without a B- before it to a B-. Lenient seqeval does the same.
 
     Args:
         posts: with gold spans over tokens.
-        found: what was found in each.
-        types: names of the types.
-        resamples: of the bootstrap over posts that gives `ci95` of lenient F1.
+        found: predictions for each post.
+        types: entity types.
+        resamples: of the bootstrap over posts, for `ci95` of lenient F1.
         seed: of the bootstrap.
     """
     spans = [[one.span for one in of_post] for of_post in found]
     gold, predicted = _tags([post.spans for post in posts], posts, types), _tags(spans, posts, types)
     modes: dict[str, dict[str, Any]] = {"lenient": {}, "strict": {"mode": "strict", "scheme": IOB2}}
-    anything = any(post.spans for post in posts) or any(spans)  # of nothing at all seqeval takes means, with warnings
+    anything = any(post.spans for post in posts) or any(spans)  # without any entity, seqeval warns about means of nothing
     reports = {
         name: classification_report(gold, predicted, output_dict=True, zero_division=0, **mode) if anything else {}
         for name, mode in modes.items()
@@ -50,17 +50,17 @@ def score(
 
 
 def counts(posts: Sequence[LabelledPost], spans: Sequence[Sequence[Span]]) -> np.ndarray:
-    """Right, predicted and gold spans of each post: (N, 3) int64."""
+    """Count correct, predicted and gold spans of each post: (N, 3) int64."""
     return np.array([(len(set(a) & set(post.spans)), len(a), len(post.spans)) for post, a in zip(posts, spans, strict=True)]).reshape(-1, 3)
 
 
 def bootstrap(of_posts: np.ndarray, resamples: int, seed: int) -> list[float]:
-    """95 % interval of micro F1 when the posts are drawn again with replacement (Efron, percentile method).
+    """Return the 95 % confidence interval of micro F1 by resampling posts with replacement (Efron, percentile method).
 
     Args:
-        of_posts: (N, 3) as `counts` gives them.
-        resamples: how often.
-        seed: of the draws.
+        of_posts: (N, 3) from `counts`.
+        resamples: number of samples.
+        seed: of the random numbers.
     """
     chance = np.random.default_rng(seed)
     times = chance.multinomial(len(of_posts), np.full(len(of_posts), 1 / len(of_posts)), size=resamples)  # shape: (resamples, N)
@@ -69,12 +69,12 @@ def bootstrap(of_posts: np.ndarray, resamples: int, seed: int) -> list[float]:
 
 
 def confusion(posts: Sequence[LabelledPost], spans: Sequence[Sequence[Span]], types: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Gold type -> found type of spans with the same bounds; `O` for what was missed (column) or is not there (row)."""
-    names = [*types, NOTHING]
+    """Count spans by gold type (row) and predicted type (column). `O` is a missed span as column, a spurious one as row."""
+    names = [*types, NO_ENTITY]
     counted: Counter[tuple[str, str]] = Counter()
     for post, of_post in zip(posts, spans, strict=True):
         gold, predicted = ({(a, b): types[kind] for a, b, kind in some} for some in (post.spans, of_post))
-        counted.update((gold.get(bounds, NOTHING), predicted.get(bounds, NOTHING)) for bounds in gold.keys() | predicted.keys())
+        counted.update((gold.get(bounds, NO_ENTITY), predicted.get(bounds, NO_ENTITY)) for bounds in gold.keys() | predicted.keys())
     return {row: {column: counted[row, column] for column in names} for row in names}
 
 

@@ -1,4 +1,4 @@
-"""Run inputs through a network: on a GPU as one batch; on a CPU one by one, several single-threaded at a time."""
+"""Run a network on a list of inputs: on a GPU as one batch, on a CPU one by one in several single-threaded workers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Result = TypeVar("Result")
 
 
 class InferencePool:
-    """Runs pictures, or batches of texts, through a network.
+    """Runs a network on pictures, or on batches of texts.
 
     On a CPU, results change with batch size and thread count. To be reproducible, each item runs alone on one thread;
-    several run in parallel. This is also the fastest way: larger batches leave the caches.
+    several run in parallel. This is also the fastest way, since larger batches do not fit into the caches.
 
     Args:
         device: of the network.
-        threads: items at a time on a CPU.
+        threads: items that run in parallel on a CPU.
     """
 
     def __init__(self, device: torch.device, threads: int) -> None:
@@ -30,26 +30,26 @@ class InferencePool:
     def run(self, network: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
         """Return the results of all items, in order. The network runs in inference mode."""
 
-        def one_batch(some: Sequence[Item]) -> list[Result]:
+        def one_batch(batch: Sequence[Item]) -> list[Result]:
             with torch.inference_mode():
-                return network(some)
+                return network(batch)
 
         if self._pool is None:
             return one_batch(items) if items else []
-        alone = [items[i : i + 1] for i in range(len(items))]
-        return [result for results in self._pool.map(one_batch, alone) for result in results]
+        single = [items[i : i + 1] for i in range(len(items))]
+        return [result for results in self._pool.map(one_batch, single) for result in results]
 
 
 def _single_threads(count: int) -> ThreadPoolExecutor:
-    """Threads whose torch arithmetic uses no others. Other threads keep torch's setting."""
+    """Return a pool of threads in which torch computes on one thread. Other threads keep their setting."""
     before = torch.get_num_threads()
     pool = ThreadPoolExecutor(count, "network", initializer=_use_one_thread)
     all_started = Barrier(count)
     list(pool.map(lambda _: all_started.wait(), range(count)))
-    torch.set_num_threads(before)  # each of them set it for the threads that come later, too
+    torch.set_num_threads(before)  # each worker changed it for threads that start later, too
     return pool
 
 
 def _use_one_thread() -> None:
-    torch.get_num_threads()  # a thread's first use of torch takes the process's number: let that be now
+    torch.get_num_threads()  # a thread's first use of torch resets it to the number of the process, so let that happen first
     torch.set_num_threads(1)

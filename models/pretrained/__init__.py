@@ -1,7 +1,7 @@
-"""Models that the repository ships: `default`, a bundle, and `detector`."""
+"""The shipped models: `default`, a bundle, and `detector`."""
 
 from pathlib import Path
 
 PRETRAINED = Path(__file__).parent
 SHIPPED = "shipped"
-"""Value of an option that stands for the shipped model."""
+"""Value of `--model` and `--detector` that stands for the shipped model."""

@@ -1,7 +1,9 @@
-"""A trained tagger as a folder: `config.json`, `model.safetensors`, `tokenizer/`, `augmentation.txt`, a model card.
+"""Save and load a trained tagger as a folder, a bundle.
 
-`config.json` holds the SHA-256 of every other file that is read; the bundle's own hash is that of `config.json`.
-Matrices are stored as int8 with one scale per row, all else as float16: a quarter of float32.
+It holds `config.json`, `model.safetensors`, `tokenizer/`, `augmentation.txt` and a model card, `README.md`.
+
+`config.json` holds the SHA-256 of every other file that is loaded, so its own SHA-256 identifies the bundle.
+Matrices are stored as int8 with one scale per row, other tensors as float16: a quarter of the size of float32.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from transformers import AutoTokenizer
 
 from archive.digest import file_sha256
 from models.tagging.augmentation import AugmentationTable
-from models.tagging.bundle_format import upgraded
+from models.tagging.bundle_format_1 import upgrade
 from models.tagging.tagger import Tagger, TaggerConfig
 
 FORMAT = 2
@@ -30,22 +32,22 @@ TABLE = "augmentation.vectors"
 
 
 class BundleError(ValueError):
-    """The folder is not a bundle that can be used; the message is one sentence with the cure."""
+    """A folder is not a usable bundle. The message is one sentence that says what to do."""
 
 
 @dataclass(frozen=True)
 class BundleSettings:
-    """Settings of a bundle beside the sizes of its tagger.
+    """Settings of a bundle that are not part of its tagger. The names are those in `config.json`.
 
     Attributes:
         name: of the bundle, as in the `model` column.
-        max_pieces: longest window of text, specials included.
-        max_objects: K, object slots of a picture.
+        max_pieces: longest window of text in subwords, special tokens included.
+        max_objects: K, how many objects of a picture the tagger reads.
         max_pictures: how many pictures of a post the tagger reads.
-        object_names: names of the object classes, by id, that the tagger was trained with.
-        grid: identity of the network that made the grids in training (`VisionModel.grid_id`), or None.
-        backbone: Hugging Face vision backbone to make grids with (folder in the bundle, or hub id); None: the detector's own.
-        temperature: divides the score of the CRF, so that probabilities are calibrated.
+        object_names: class names of the detector that was used in training, by id.
+        grid: `VisionModel.grid_id` of the network that made the grids in training, or None.
+        backbone: Hugging Face vision backbone that makes grids (folder in the bundle, or hub id); None to use the detector's.
+        temperature: divides the score of the CRF to calibrate probabilities.
     """
 
     name: str
@@ -60,7 +62,15 @@ class BundleSettings:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle. `sha256` identifies it, `tokenizer` is a fast Hugging Face tokenizer, `tagger` is in eval mode."""
+    """A loaded bundle.
+
+    Attributes:
+        settings: of `config.json`.
+        sha256: of `config.json`; identifies the bundle.
+        tagger: in eval mode.
+        tokenizer: a fast Hugging Face tokenizer.
+        table: augmentation vectors, or None.
+    """
 
     settings: BundleSettings
     sha256: str
@@ -70,12 +80,12 @@ class Bundle:
 
     @property
     def label(self) -> str:
-        """Name and hash, as the `model` column has them."""
+        """Name and shortened hash, the value of the `model` column."""
         return f"{self.settings.name}@{self.sha256[:12]}"
 
 
 def save_bundle(folder: Path, settings: BundleSettings, tagger: Tagger, tokenizer: Any, table: AugmentationTable | None) -> None:
-    """Write a bundle, all but its model card (README.md)."""
+    """Write a bundle without its model card (README.md)."""
     folder.mkdir(parents=True, exist_ok=True)
     trained = {name: tensor for name, tensor in tagger.state_dict().items() if not name.startswith(("encode_auxiliary", "auxiliary_"))}
     if table is not None:
@@ -90,7 +100,7 @@ def save_bundle(folder: Path, settings: BundleSettings, tagger: Tagger, tokenize
         "format": FORMAT,
         "settings": asdict(settings),
         "tagger": asdict(tagger.config) | {"auxiliary": False},
-        "sha256": {str(path.relative_to(folder)): file_sha256(path) for path in _read_files(folder)},
+        "sha256": {str(path.relative_to(folder)): file_sha256(path) for path in _loaded_files(folder)},
     }
     (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -99,7 +109,7 @@ def load_bundle(folder: Path) -> Bundle:
     """Load a bundle for inference, in float32 on the CPU.
 
     Raises:
-        BundleError: the folder is no bundle, of another format, or a file's hash differs from that in `config.json`.
+        BundleError: the folder is not a bundle, its format is not supported, or a file's hash differs from `config.json`.
     """
     try:
         return _load(folder)
@@ -107,11 +117,11 @@ def load_bundle(folder: Path) -> Bundle:
         raise
     except (ArithmeticError, AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         text = " ".join(str(error).split())[:200]
-        raise BundleError(f"--model {folder} cannot be read ({type(error).__name__}: {text}): copy or make it again") from error
+        raise BundleError(f"--model {folder} cannot be read ({type(error).__name__}: {text}): copy it or train it again") from error
 
 
 def _load(folder: Path) -> Bundle:
-    config, sha256 = _checked_config(folder)
+    config, sha256 = _verified_config(folder)
     settings = BundleSettings(**_tuples(config["settings"]))
     try:
         tensors = _restored(load_file(folder / "model.safetensors"))
@@ -121,8 +131,8 @@ def _load(folder: Path) -> Bundle:
     if TABLE in tensors:
         words = (folder / "augmentation.txt").read_text(encoding="utf-8").split("\n")
         table = AugmentationTable(words, tensors.pop(TABLE))
-    sizes, tensors = upgraded(config["tagger"], tensors) if config["format"] == 1 else (config["tagger"], tensors)
-    tagger = Tagger(TaggerConfig(**_tuples(sizes)), table.vectors if table else None)
+    tagger_config, tensors = upgrade(config["tagger"], tensors) if config["format"] == 1 else (config["tagger"], tensors)
+    tagger = Tagger(TaggerConfig(**_tuples(tagger_config)), table.vectors if table else None)
     missing, unexpected = tagger.load_state_dict(tensors, strict=False)
     if missing or unexpected:
         raise BundleError(f"{folder} does not fit its own config.json: missing {missing[:3]}, unexpected {unexpected[:3]}")
@@ -130,14 +140,14 @@ def _load(folder: Path) -> Bundle:
 
 
 def read_settings(folder: Path) -> BundleSettings:
-    """Settings alone, checked, without loading weights. Raises BundleError as `load_bundle` does."""
+    """Return the settings without loading weights. Hashes are checked. Raises BundleError."""
     try:
-        return BundleSettings(**_tuples(_checked_config(folder)[0]["settings"]))
+        return BundleSettings(**_tuples(_verified_config(folder)[0]["settings"]))
     except (AttributeError, KeyError, TypeError) as error:
-        raise BundleError(f"--model {folder}: config.json has no readable settings ({error}): copy or make it again") from error
+        raise BundleError(f"--model {folder}: config.json has no readable settings ({error}): copy it or train it again") from error
 
 
-def _checked_config(folder: Path) -> tuple[dict[str, Any], str]:
+def _verified_config(folder: Path) -> tuple[dict[str, Any], str]:
     path = folder / "config.json"
     try:
         raw = path.read_bytes()
@@ -152,14 +162,14 @@ def _checked_config(folder: Path) -> tuple[dict[str, Any], str]:
             raise BundleError(f"--model {folder} lacks {name!r}: copy the bundle again")
         if file_sha256(folder / name) != digest:
             raise BundleError(f"--model {folder}: {name} is not the file that config.json describes (SHA-256 differs): copy it again")
-    unchecked = [str(path.relative_to(folder)) for path in _read_files(folder) if str(path.relative_to(folder)) not in digests]
+    unchecked = [str(path.relative_to(folder)) for path in _loaded_files(folder) if str(path.relative_to(folder)) not in digests]
     if "model.safetensors" not in digests or unchecked:
         raise BundleError(f"--model {folder}: config.json gives no SHA-256 for {', '.join(unchecked) or 'model.safetensors'}")
     return config, hashlib.sha256(raw).hexdigest()
 
 
-def _read_files(folder: Path) -> list[Path]:
-    """Files of a bundle that are read when it is loaded, but for config.json."""
+def _loaded_files(folder: Path) -> list[Path]:
+    """Return the files of a bundle that are loaded, except `config.json`."""
     return sorted(
         path for pattern in ("model.safetensors", "augmentation.txt", "tokenizer/*", "backbone/*") for path in folder.glob(pattern)
     )
@@ -187,5 +197,5 @@ def _tokenizer(folder: Path) -> Any:
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON lists back to the tuples of the dataclasses."""
+    """Convert JSON lists to the tuples of the dataclasses."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -1,8 +1,8 @@
 """Linear-chain conditional random field over legal IOB2 sequences.
 
 Lafferty et al., *Conditional random fields* (2001); forward-backward as in Rabiner (1989). Each routine loops over
-positions only, never over posts. It adds in float64, whatever the autocast around it: in float32 the scores of a post
-of thousands of words are wrong in the first digit.
+positions, not over posts. It computes in float64, also inside autocast: in float32, the errors of a post of thousands of
+words add up until its scores are wrong in the first digit.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from models.tagging.labels import begin, inside, is_legal
 
 IMPOSSIBLE = -1e4
-"""Score of an illegal transition: exp() of it is 0 in float64, while sums of it stay finite."""
+"""Score of an illegal transition. Its exp() is 0 in float64, and sums of such scores stay finite."""
 
 
 class CRF(nn.Module):
-    """Scores of tag sequences.
+    """Scores, decodes and gives probabilities of tag sequences.
 
         score(y) = start[y_1] + sum_t E[t, y_t] + sum_t transitions[y_{t-1}, y_t] + end[y_n]
         p(y) = exp(score(y) / temperature) / Z
 
     The temperature (Guo et al. 2017) divides the whole score, so the best sequence does not depend on it.
 
-        Args:
-            tags: number of tags: O, then B and I of each type.
+    Args:
+        tags: T, number of tags: O, then B and I of each type.
     """
 
     legal: Tensor
@@ -46,12 +46,12 @@ class CRF(nn.Module):
         return start, transitions, self.end.double() / temperature
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
-        """log p(tags | emissions) of each post.
+        """Return log p(tags | emissions) of each post.
 
         Args:
             emissions: (B, L, T).
-            tags: (B, L) int64, legal; anything where the mask is false.
-            mask: (B, L) bool, true on words; a prefix of each row, at least one word.
+            tags: (B, L) int64, a legal sequence; ignored where the mask is false.
+            mask: (B, L) bool, true on words. The words come first in each row, and there is at least one.
             temperature: divides the whole score.
 
         Returns:
@@ -67,7 +67,7 @@ class CRF(nn.Module):
         return (score - _log_partition(_forward(emissions, mask, scores), end)).float()
 
     def decode(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Best legal sequence (Viterbi): (B, L) int64, 0 where the mask is false. Ties go to the lower tag."""
+        """Return the best legal sequence (Viterbi): (B, L) int64, 0 where the mask is false. Of equal scores the lower tag wins."""
         emissions = emissions.double()
         start, transitions, end = self._scores()
         best = start + emissions[:, 0]  # shape: (B, T)
@@ -86,14 +86,14 @@ class CRF(nn.Module):
         return torch.stack(path[::-1], dim=1).masked_fill(~mask, 0)
 
     def log_marginals(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
-        """log p(y_t = tag | emissions): (B, L, T) float32; meaningless where the mask is false."""
+        """Return log p(y_t = tag | emissions): (B, L, T) float32, undefined where the mask is false."""
         emissions = emissions.double() / temperature
         scores = self._scores(temperature)
         alpha = _forward(emissions, mask, scores)
         return (alpha + _backward(emissions, mask, scores) - _log_partition(alpha, scores[2])[:, None, None]).float()
 
     def span_log_probabilities(self, emissions: Tensor, mask: Tensor, spans: Tensor, temperature: float = 1.0) -> Tensor:
-        """log p(exactly this entity stands here): all of its tags, and no I of its type right after it.
+        """Return the log probability of each span as an entity: of all its tags, and of no I of its type after it.
 
         Args:
             emissions: (B, L, T).
@@ -123,7 +123,7 @@ class CRF(nn.Module):
 
 
 def _forward(emissions: Tensor, mask: Tensor, scores: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Log sums over all beginnings that end in a tag: (B, L, T); carried on unchanged past the last word."""
+    """Return forward scores (B, L, T): log-sum-exp over all prefixes that end in a tag. They stay constant after the last word."""
     start, transitions, _ = scores
     alpha = [start + emissions[:, 0]]
     for t in range(1, emissions.shape[1]):
@@ -133,7 +133,7 @@ def _forward(emissions: Tensor, mask: Tensor, scores: tuple[Tensor, Tensor, Tens
 
 
 def _backward(emissions: Tensor, mask: Tensor, scores: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Log sums over all continuations after a tag: (B, L, T)."""
+    """Return backward scores (B, L, T): log-sum-exp over all suffixes after a tag."""
     _, transitions, end = scores
     beta = [end.expand(emissions.shape[0], -1)]
     for t in range(emissions.shape[1] - 1, 0, -1):

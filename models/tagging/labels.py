@@ -11,13 +11,13 @@ from torch import Tensor
 Index = TypeVar("Index", int, Tensor)
 
 TYPES = ("PER", "LOC", "ORG", "MISC")
-"""Types of the Twitter-2015 and Twitter-2017 sets. A bundle carries its own list; add a type here to train with it."""
+"""Entity types of the Twitter-2015 and Twitter-2017 sets. To train with another type, add it here. Each bundle stores its own list."""
 
 ALIASES = {
     "OTHER": "MISC",  # Twitter-2015
     **{"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG", "creative-work": "MISC", "product": "MISC"},  # WNUT-17
 }
-"""Names that data sets use for a type of ours."""
+"""Type names of data sets, and our type for each."""
 
 
 class Span(NamedTuple):
@@ -29,7 +29,7 @@ class Span(NamedTuple):
 
 
 def tags_of(types: Sequence[str]) -> list[str]:
-    """Tags in the order of the emissions: O, then B and I of each type."""
+    """Return the tags in the order of emissions: O, then B and I of each type."""
     return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
 
 
@@ -59,12 +59,12 @@ def boundaries(tags: Tensor) -> Tensor:
 
 
 def is_legal(previous: int, tag: int) -> bool:
-    """Whether IOB2 lets `tag` follow `previous`: an I continues a B or I of its own type, all else is free."""
+    """Return whether `tag` may follow `previous` in IOB2: an I must follow a B or I of its own type, any other tag is free."""
     return not is_inside(tag) or previous in (tag, tag - 1)
 
 
 def spans_of(tags: Sequence[int]) -> list[Span]:
-    """Entities of a legal IOB2 sequence of tag indices."""
+    """Return the entities of a legal IOB2 sequence of tag indices."""
     spans: list[Span] = []
     for position, tag in enumerate(tags):
         if tag == 0:
@@ -77,7 +77,7 @@ def spans_of(tags: Sequence[int]) -> list[Span]:
 
 
 def spans_to_tags(spans: Sequence[Span], words: int) -> list[int]:
-    """Inverse of `spans_of` for spans that do not overlap."""
+    """Return the tag indices of `words` words with these spans, which must not overlap: the inverse of `spans_of`."""
     tags = [0] * words
     for first, last, kind in spans:
         tags[first : last + 1] = [begin(kind)] + [inside(kind)] * (last - first)

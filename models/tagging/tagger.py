@@ -1,4 +1,4 @@
-"""The whole model of MGCMT: augmented encoder, granularities, gates, CRF. Equations in docs and in `fusion`."""
+"""The model of MGCMT: augmented text encoder, granularities, gates, CRF. docs/model.md has its equations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from models.tagging.words import SHAPES
 
 @dataclass(frozen=True)
 class TaggerConfig:
-    """Sizes and ablations of the model.
+    """Sizes and optional parts of the model.
 
     Attributes:
         encoder: a Hugging Face text encoder's configuration, as `config.to_dict()` gives it.
@@ -28,10 +28,10 @@ class TaggerConfig:
         augmentation: `none`, `sum` (S = encoder + W_a a) or `gate` (a learned gate on W_a a).
         augmentation_width: A, width of the augmentation vectors.
         casing: whether the shape of a word (capitals, digits, signs) is embedded and added to S.
-        granularities: what is read of the pictures, as `models.tagging.granularities` describes; none for text alone.
-        fusion_width: width of the cross-modal part; 0 means the encoder's own, as in the paper.
-        auxiliary: whether training adds the span task (B, I, O) of the paper.
-        dropout: of encoder output and attention layers.
+        granularities: how pictures are read, as `models.tagging.granularities` describes; empty for text alone.
+        fusion_width: width of the cross-modal part; 0 for the width of the encoder, as in the paper.
+        auxiliary: whether training adds the paper's auxiliary task: entity boundaries (B, I, O) without types.
+        dropout: rate in the encoder's output and in attention layers.
     """
 
     encoder: dict[str, Any]
@@ -46,14 +46,15 @@ class TaggerConfig:
 
 
 class Batch(NamedTuple):
-    """Windows of posts, ready for the model. L subwords; the rows of a view may end in padding.
+    """B windows of posts of L subwords, the input of the tagger.
 
     Attributes:
-        subwords: (B, L) int64, subword ids of the encoder's tokenizer, specials included.
-        mask: (B, L) bool, true on subwords.
-        augmentation: (B, L) int64, row of the augmentation table; 0 (the zero vector) where no word begins or none is known.
-        shapes: (B, L) int64, `word_shape` of the word that begins here, else 0.
-        views: what each granularity of the configuration reads.
+        subwords: (B, L) int64, ids of the tokenizer, special tokens included.
+        mask: (B, L) bool, false on padding.
+        augmentation: (B, L) int64, row of the augmentation table at the first subword of a word; else, or if the word is
+            not in the table, 0 (the zero vector).
+        shapes: (B, L) int64, `word_shape` at the first subword of a word, else 0.
+        views: input of each granularity of the configuration, in its order.
     """
 
     subwords: Tensor
@@ -63,7 +64,7 @@ class Batch(NamedTuple):
     views: tuple[View, ...]
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
-        """Return the batch with each of its tensors changed."""
+        """Return a batch of `change(tensor)` for each tensor."""
         views = tuple(View(change(rows), change(mask)) for rows, mask in self.views)
         return type(self)(change(self.subwords), change(self.mask), change(self.augmentation), change(self.shapes), views)
 
@@ -73,8 +74,9 @@ class TaggerOutput(NamedTuple):
 
     Attributes:
         emissions: (B, L, tags).
-        auxiliary: (B, L, 3) emissions of the span task, or None.
-        used: of each granularity (B, L, R), attention and gate weight of each row in each subword; sums to 1 or is 0.
+        auxiliary: (B, L, 3) emissions of the auxiliary task, or None.
+        used: (B, L, R) per granularity, the weight (attention times gate) of each row for each subword. Weights sum to 1
+            over the rows; all are 0 for a post without rows.
     """
 
     emissions: Tensor
@@ -83,11 +85,14 @@ class TaggerOutput(NamedTuple):
 
 
 class Tagger(nn.Module):
-    """Emissions over tags for each subword; only those at the first subword of a word count.
+    """Computes emissions over tags for each subword. Only those at the first subword of a word are used.
 
     Args:
-        config: sizes and ablations.
-        table: (V + 1, A) augmentation vectors, row 0 zero, or None where `config.augmentation` is `none`.
+        config: sizes and optional parts.
+        table: (V + 1, A) augmentation vectors, row 0 zero; None if `config.augmentation` is `none`.
+
+    Raises:
+        ValueError: the configuration needs a table and none is given, or a granularity is not known.
     """
 
     table: Tensor
@@ -102,7 +107,7 @@ class Tagger(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         if config.augmentation != "none":
             if table is None:
-                raise ValueError(f"augmentation {config.augmentation!r} needs a table of vectors")
+                raise ValueError(f"augmentation {config.augmentation!r} needs a table of augmentation vectors")
             self.register_buffer("table", table, persistent=False)
             self.augment = nn.Linear(config.augmentation_width, width)
             if config.augmentation == "gate":
@@ -126,7 +131,7 @@ class Tagger(nn.Module):
         self.crf = CRF(tags)
 
     def forward(self, batch: Batch) -> TaggerOutput:
-        """Emissions and the weights behind them, see `TaggerOutput`."""
+        """Return emissions and weights, see `TaggerOutput`."""
         S = self._augmented(batch)
         auxiliary = None
         if self.config.auxiliary and self.training:
@@ -150,18 +155,18 @@ class Tagger(nn.Module):
         return self.dropout(encoded)
 
     def _fused(self, M: Tensor, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """F = ReLU(Linear([F1; F2; ...])): (B, L, narrow), exactly 0 for a post with nothing to look at; weights used."""
-        read, used = [], []
-        seen = torch.zeros_like(batch.mask[:, 0])
+        """F = ReLU(Linear([F1; F2; ...])): (B, L, narrow), exactly 0 for a post without rows; and the weights of the rows."""
+        parts, used = [], []
+        has_rows = torch.zeros_like(batch.mask[:, 0])  # shape: (B,)
         for network, view in zip(self.granularities.values(), batch.views, strict=True):
             F, weights = network(M, batch.mask, view) if view.mask.shape[1] else (torch.zeros_like(M), M.new_zeros(*M.shape[:2], 0))
-            read.append(F)
+            parts.append(F)
             used.append(weights)
-            seen = seen | view.mask.any(1)
-        if not read:
+            has_rows = has_rows | view.mask.any(1)
+        if not parts:
             return torch.zeros_like(M), ()
-        F = torch.relu(self.fuse(self.fuse_dropout(torch.cat(read, dim=2))))
-        return F.masked_fill(~seen[:, None, None], 0), tuple(used)
+        F = torch.relu(self.fuse(self.fuse_dropout(torch.cat(parts, dim=2))))
+        return F.masked_fill(~has_rows[:, None, None], 0), tuple(used)
 
 
 def _encoder_config(config: TaggerConfig) -> Any:
@@ -169,5 +174,5 @@ def _encoder_config(config: TaggerConfig) -> Any:
 
 
 def _without_pooler(config: TaggerConfig) -> dict[str, bool]:
-    """BERT's pooler is never read here; other encoders have none to leave out."""
+    """Leave out BERT's pooler, which the tagger does not use. Other encoders have none."""
     return {"add_pooling_layer": False} if config.encoder["model_type"] in ("bert", "roberta", "xlm-roberta") else {}

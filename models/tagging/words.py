@@ -1,36 +1,35 @@
-"""Words of a post, with exact code point offsets."""
+"""Split posts into words with exact code point offsets, and classify the shape of words."""
 
 from __future__ import annotations
 
 import regex
 
-# The labelled sets (Ritter's and UMT's tokens) put each sign apart and keep letters, digits and marks together; this
-# pattern is at least as fine as either, so that each of their tokens is a whole number of our words.
+# The labelled data sets (tokenised by Ritter's and UMT's rules) separate punctuation and keep letters, digits and combining
+# marks together. This pattern splits at least as finely, so each of their tokens is one or several of our words.
 _WORD = regex.compile(
     r"""
-      https?:/?/?[^\s]*                                 # address, whole, also when cut short ("http://t.c…")
+      https?:/?/?[^\s]*                                 # web address, also a truncated one ("http://t.c…")
     | [\p{RI}]{2}                                       # flag
     | [0-9\#*]\uFE0F?\u20E3                             # keycap
     | \p{Extended_Pictographic}\X??(?:[\uFE0E\uFE0F]|\p{EMod}|\u200D\p{Extended_Pictographic}|[\U000E0020-\U000E007F])*
     | [\p{L}\p{N}_](?:[\p{L}\p{N}\p{M}_\u200C\u200D\u00AD\u2060]|(?<=\p{Nd})[.,](?=\p{Nd}))*
-    | [^\s\p{Cf}\p{Cc}]\p{M}*                           # any other sign, one by one, with its marks
+    | [^\s\p{Cf}\p{Cc}]\p{M}*                           # any other character, one by one, with its marks
     """,
     regex.VERBOSE | regex.IGNORECASE,
 )
 
 
 def split_words(text: str) -> list[tuple[int, int]]:
-    """Word boundaries of `text` as (start, end), in Unicode code points, in order, never empty, never overlapping.
+    """Return the (start, end) of each word in Unicode code points: in order, not empty, not overlapping.
 
-    Spaces, control and bare format characters (zero-width space, bidirectional marks, byte order mark) belong to no
-    word. The markers of mentions and hashtags are words of their own, as in the Twitter-2017 set: the entity in
-    `#NBA` is `NBA`.
+    Spaces, control characters and lone format characters (zero-width space, bidirectional marks, byte order mark) are
+    not part of any word. `@` and `#` are words of their own, as in the Twitter-2017 set: the entity in `#NBA` is `NBA`.
     """
     return [match.span() for match in _WORD.finditer(text)]
 
 
 def word_shape(word: str) -> int:
-    """Index below `SHAPES` of the word's shape, which an uncased encoder cannot see."""
+    """Return the class of a word's shape, 1 to `SHAPES` - 1. An uncased encoder does not see the shape itself."""
     if word.startswith(("http:", "https:")):
         return 1
     if not any(character.isalnum() for character in word):
@@ -51,5 +50,6 @@ def word_shape(word: str) -> int:
 
 
 SHAPES = 12
-"""0 is for subwords that begin no word; then address, sign, digits, number-like, single capital, capitals, lower case,
-capitalised, mixed from a capital, mixed, script without case."""
+"""Number of classes. 0 is for subwords that do not begin a word. Then, from 1: web address, punctuation, digits,
+digits and punctuation, single capital, all capitals, lower case, capitalised, mixed case that begins with a capital, other
+mixed case, script without case."""

@@ -1,4 +1,4 @@
-"""The card that a trained bundle carries: what it is, the command that made it, its scores, hashes of its data."""
+"""Write the model card of a bundle: the command that trained it, its scores, and the hashes of its data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ The epoch with the best score on all valid sets together is kept (`curves.png`):
 |---|---|---|
 {history}
 
-SHA-256 of what it was made from:
+SHA-256 of the files that it was trained from:
 
 ```
 {hashes}
@@ -48,17 +48,17 @@ def card(
     scores: dict[Path, list[float]],
     history: list[dict[str, Any]],
 ) -> str:
-    """The card of a bundle, Markdown.
+    """Return the model card of a bundle, Markdown.
 
     Args:
         name: of the bundle.
-        argv: of the command that made it.
+        argv: of the training command.
         seed: of the run.
-        read: training folders, with their tweets and counts of what was put right.
-        hashes: SHA-256 by path of each file that it was made from.
-        pictures: how many were looked at.
+        read: by training folder, its tweets and the counts of repairs, from `read_conll`.
+        hashes: SHA-256 by path of each file that the bundle was trained from.
+        pictures: number of pictures whose features were used.
         scores: valid F1 by folder, with pictures and without, 0 to 1.
-        history: a row per epoch.
+        history: one record per epoch, from `Training.history`.
     """
     return CARD.format(
         name=name,
@@ -67,7 +67,9 @@ def card(
         tweets=sum(len(posts) for posts, _ in read.values()),
         orphans=sum(repaired["orphan_inside"] for _, repaired in read.values()),
         pictures=pictures,
-        scores="\n".join(f"| {folder.name} | {100 * seen:.2f} | {100 * blind:.2f} |" for folder, (seen, blind) in scores.items()),
+        scores="\n".join(
+            f"| {folder.name} | {100 * with_pictures:.2f} | {100 * without:.2f} |" for folder, (with_pictures, without) in scores.items()
+        ),
         history="\n".join(f"| {r['epoch']} | {r['loss']:.3f} | {100 * r['valid_f1']:.2f} |" for r in history),
         hashes="\n".join(f"{digest}  {'/'.join(Path(path).parts[-2:])}" for path, digest in hashes.items()),
     )

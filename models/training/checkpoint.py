@@ -10,17 +10,19 @@ from typing import Any
 import torch
 
 FOLDER = "checkpoint"
+SAVE_EVERY_S = 300.0
+"""Seconds between saved states, by default."""
 
 
 class Checkpoint:
-    """Keeps one state in a folder beside what is trained; a state replaces the one before it whole.
+    """Stores the state of a run in a subfolder of its output. Each state replaces the previous one atomically.
 
     Args:
         output: folder of the finished model.
-        identity: of the run; a state is only taken up by the run that wrote it.
+        identity: command and data of the run. A run with another identity cannot resume from the state.
 
     Raises:
-        ValueError: the folder holds something else, or the state of another run.
+        ValueError: the output folder contains other files, or the state of another run.
     """
 
     def __init__(self, output: Path, identity: str) -> None:
@@ -29,7 +31,7 @@ class Checkpoint:
         if output.exists() and any(output.iterdir()) and not self.folder.exists():
             raise ValueError(f"--output {output} is not empty: give another folder, or delete it first")
         written = self.folder / "identity.txt"
-        if not written.exists() or not any(path != written for path in self.folder.iterdir()):  # nothing was done yet
+        if not written.exists() or not any(path != written for path in self.folder.iterdir()):  # no state was saved yet
             self.folder.mkdir(parents=True, exist_ok=True)
             partial = self.folder / "identity.partial"
             partial.write_text(identity, encoding="utf-8")
@@ -38,16 +40,16 @@ class Checkpoint:
             raise ValueError(f"{self.folder} is of another command or other data: repeat that command to resume it, or delete the folder")
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a state: tensors, numbers, strings, lists and dictionaries."""
+        """Save a state of tensors, numbers, strings, lists and dictionaries."""
         partial = self.folder / "state.partial"
         torch.save(state, partial)
         os.replace(partial, self.folder / "state.pt")
 
     def load(self) -> dict[str, Any] | None:
-        """The last state, or None."""
+        """Return the last state, or None."""
         path = self.folder / "state.pt"
         return torch.load(path, weights_only=True) if path.exists() else None
 
     def remove(self) -> None:
-        """Delete it, once what was trained is written."""
+        """Delete the checkpoint. Call it when the output is complete."""
         shutil.rmtree(self.folder)

@@ -1,4 +1,4 @@
-"""Curves of a training run, as a table and as a plot."""
+"""Write the loss and the valid F1 of each epoch as a table and as a plot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def write_curves(folder: Path, history: Sequence[dict[str, Any]]) -> None:
-    """Write `curves.csv`, a row an epoch, and `curves.png`, loss and valid F1 over epochs."""
+    """Write `curves.csv`, one row per epoch, and `curves.png`."""
     import matplotlib
 
     matplotlib.use("Agg")

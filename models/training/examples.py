@@ -1,4 +1,4 @@
-"""Labelled tweets as training examples: windows with the tags of their words, and what is in their pictures."""
+"""Make training examples and batches: windows of text with the target of each word, and the features of pictures."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from models.vision.images.features import ImageFeatures
 
 @dataclass(frozen=True)
 class Example:
-    """A window of a post with what is to be learnt of its W owned words.
+    """A window of a post, and the targets of its W owned words.
 
     Attributes:
-        window: the text.
+        window: text of the post.
         target: (W,) int64 gold tags, or (W, T) float16 marginals of a teacher.
-        features: of the post's pictures.
+        features: of the pictures of the post.
     """
 
     window: Window
@@ -34,7 +34,7 @@ class Example:
 
 
 def examples(posts: Sequence[LabelledPost], encoder: Encoder, features: dict[str, ImageFeatures]) -> list[Example]:
-    """Examples of labelled posts; tags go to the words that `split_words` makes, as at inference."""
+    """Return the examples of labelled posts. Gold spans are mapped to the words of `split_words`, as used in inference."""
     words, tags = [], []
     for post in posts:
         text, bounds = text_of(post)
@@ -46,10 +46,10 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, features: dict[str
             if hit:
                 spans.append(Span(*hit, span.type))
         tags.append(np.array(spans_to_tags(spans, len(word_bounds)), np.int64))
-    made = []
+    made: list[Example] = []
     for window in encoder.windows(words):
         owned = tags[window.post][window.owned]
-        if is_inside(owned[0]):  # the window begins inside an entity
+        if is_inside(owned[0]):  # the window begins inside an entity, so its first tag must be a B
             owned[0] = begin(type_of(owned[0]))
         key = posts[window.post].image
         made.append(Example(window, owned, (features[key],) if key in features else ()))
@@ -57,27 +57,27 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, features: dict[str
 
 
 def distilled_examples(texts: Sequence[str], marginals: Sequence[np.ndarray], encoder: Encoder) -> list[Example]:
-    """Examples of raw texts from a teacher's marginals, (W, T) of each text's words."""
+    """Return the examples of raw texts. `marginals` has (W, T) of a teacher for the words of each text."""
     words = [[text[a:b] for a, b in split_words(text)] for text in texts]
-    return [Example(window, _begun(marginals[window.post][window.owned])) for window in encoder.windows(words)]
+    return [Example(window, _first_as_begin(marginals[window.post][window.owned])) for window in encoder.windows(words)]
 
 
-def _begun(marginals: np.ndarray) -> np.ndarray:
-    """Marginals of a window's words, where an entity that began before the window begins with it."""
-    begun = marginals.copy()
-    begun[0, 1::2] += begun[0, 2::2]
-    begun[0, 2::2] = 0
-    return begun
+def _first_as_begin(marginals: np.ndarray) -> np.ndarray:
+    """Move the probability of each I tag of a window's first word to its B tag, since a window cannot begin with an I."""
+    moved = marginals.copy()
+    moved[0, 1::2] += moved[0, 2::2]
+    moved[0, 2::2] = 0
+    return moved
 
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """Tensors of a batch of B windows of up to W words.
+    """Tensors of B windows of up to W words.
 
     Attributes:
         inputs: of the tagger.
         word_index: (B, W) int64, the subword at which each word begins.
-        word_mask: (B, W) bool.
+        word_mask: (B, W) bool, false on padding.
         target: (B, W) int64 gold tags, or (B, W, T) float32 marginals of a teacher.
     """
 
@@ -87,49 +87,49 @@ class TrainingBatch:
     target: Tensor
 
     def words(self, emissions: Tensor) -> Tensor:
-        """Emissions (B, L, T) of subwords to those of words, (B, W, T)."""
+        """Select from the emissions of subwords (B, L, T) those of words, (B, W, T)."""
         return emissions.gather(1, self.word_index[..., None].expand(-1, -1, emissions.shape[2]))
 
     def to(self, device: torch.device) -> TrainingBatch:
-        """The same on a device."""
+        """Return the batch on a device."""
         rest = (self.word_index, self.word_mask, self.target)
         return TrainingBatch(self.inputs.map(lambda tensor: tensor.to(device)), *(tensor.to(device) for tensor in rest))
 
 
-def collate(chosen: Sequence[Example], encoder: Encoder, picture_dropout: float, chance: random.Random) -> TrainingBatch:
-    """A batch of examples of one kind; each loses its pictures with probability `picture_dropout`."""
-    windows = [example.window for example in chosen]
-    features = [() if chance.random() < picture_dropout else example.features for example in chosen]
+def collate(batch: Sequence[Example], encoder: Encoder, picture_dropout: float, chance: random.Random) -> TrainingBatch:
+    """Make a batch of examples that all have tags or all have marginals. Drop the pictures of each with a probability."""
+    windows = [example.window for example in batch]
+    features = [() if chance.random() < picture_dropout else example.features for example in batch]
     index, mask = word_index(windows)
-    distilled = chosen[0].target.ndim == 2
-    target = np.zeros((*index.shape, *chosen[0].target.shape[1:]), np.float32 if distilled else np.int64)
-    for row, example in enumerate(chosen):
+    distilled = batch[0].target.ndim == 2
+    target = np.zeros((*index.shape, *batch[0].target.shape[1:]), np.float32 if distilled else np.int64)
+    for row, example in enumerate(batch):
         target[row, : len(example.target)] = example.target
     return TrainingBatch(encoder.batch(windows, features), index, mask, torch.from_numpy(target))
 
 
-def drop_words(batch: TrainingBatch, share: float, unknown: int, keep: Sequence[int]) -> TrainingBatch:
-    """The batch with a random share of its words unknown, so that the words around them, and pictures, must tell.
+def drop_words(batch: TrainingBatch, share: float, mask_id: int, special: Sequence[int]) -> TrainingBatch:
+    """Replace a random share of the words of a batch by the mask token, so that the model learns to use the context.
 
     Args:
-        batch: of the training.
-        share: of words that are dropped; their shape stays.
-        unknown: subword id that stands in place of theirs.
-        keep: subword ids that are never dropped: the special ones.
+        batch: is not changed.
+        share: of words to replace. `shapes` stays.
+        mask_id: id of the mask token.
+        special: ids of special tokens, which are never replaced.
     """
     subwords = batch.inputs.subwords
     begins = torch.zeros_like(subwords).scatter(1, batch.word_index, batch.word_mask.long())
     word = begins.cumsum(1)  # shape: (B, L), from 1
     dropped = (torch.rand(len(subwords), subwords.shape[1] + 1) < share).gather(1, word)
-    dropped &= (word > 0) & ~torch.isin(subwords, torch.tensor(keep))
+    dropped &= (word > 0) & ~torch.isin(subwords, torch.tensor(special))
     inputs = batch.inputs._replace(
-        subwords=subwords.masked_fill(dropped, unknown), augmentation=batch.inputs.augmentation.masked_fill(dropped, 0)
+        subwords=subwords.masked_fill(dropped, mask_id), augmentation=batch.inputs.augmentation.masked_fill(dropped, 0)
     )
     return replace(batch, inputs=inputs)
 
 
 def shuffled_batches(data: Sequence[Example], batch_size: int, chance: random.Random) -> list[list[Example]]:
-    """One epoch in random order; pools of 16 batches are sorted by length, which saves a third of the padding."""
+    """Batch the examples of one epoch in random order. Pools of 16 batches are sorted by length to save a third of the padding."""
     order = list(data)
     chance.shuffle(order)
     batches = []

@@ -1,4 +1,4 @@
-"""What training minimises: on gold tags the paper's loss, on a teacher's marginals their cross-entropy."""
+"""Losses of training: the paper's loss for gold tags, and cross-entropy for the marginals of a teacher."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ AUXILIARY_WEIGHT = 0.5
 
 
 def loss_of(tagger: Tagger, batch: TrainingBatch) -> Tensor:
-    """Loss of a batch, mean over windows: (), float32."""
+    """Run the tagger on a batch and return its loss, mean over windows: scalar, float32."""
     output = tagger(batch.inputs)
     return distillation_loss(tagger, output, batch) if batch.target.dim() == 3 else labelled_loss(tagger, output, batch)
 
 
 def labelled_loss(tagger: Tagger, output: TaggerOutput, batch: TrainingBatch) -> Tensor:
-    """CRF(E) + 0.5 CRF_aux(A), negative log-likelihood (arXiv 2210.14163, section 3.5)."""
+    """Return CRF(E) + 0.5 CRF_aux(A), as negative log-likelihoods (arXiv 2210.14163, section 3.5)."""
     tags = batch.target
     loss = -tagger.crf.log_likelihood(batch.words(output.emissions), tags, batch.word_mask).mean()
     if output.auxiliary is not None:
@@ -30,6 +30,6 @@ def labelled_loss(tagger: Tagger, output: TaggerOutput, batch: TrainingBatch) ->
 
 
 def distillation_loss(tagger: Tagger, output: TaggerOutput, batch: TrainingBatch) -> Tensor:
-    """Cross-entropy of the student's CRF marginals to the teacher's, sum over words (Wang et al. 2020, posterior distillation)."""
+    """Return the cross-entropy of the student's marginals to the teacher's, summed over words (Wang et al. 2020)."""
     student = tagger.crf.log_marginals(batch.words(output.emissions), batch.word_mask)
     return -(batch.target * student).sum(2).masked_fill(~batch.word_mask, 0).sum(1).mean()

@@ -14,13 +14,14 @@ from models.tagging.annotate import Annotator
 from models.tagging.bundle import load_bundle
 from models.tagging.words import split_words
 
-AT_A_TIME = 512
+BATCH_SIZE = 512
+"""Texts per call of a teacher."""
 
 
 def teacher_marginals(
     texts: Sequence[str], teachers: Sequence[Path], types: tuple[str, ...], device: str, threads: int, cache: Path
 ) -> list[np.ndarray]:
-    """Marginals of each word of each text, mean over the teachers: (W, T) float16 of each text.
+    """Return the marginals of each text, mean over the teachers: (W, T) float16 for its W words.
 
     Args:
         texts: raw posts.
@@ -28,10 +29,10 @@ def teacher_marginals(
         types: entity types of the student.
         device: of the teachers.
         threads: of the teachers, on a CPU.
-        cache: file that keeps the marginals; if it exists, the teachers are not run again.
+        cache: file for the marginals. If it exists, it is read and the teachers are not run.
 
     Raises:
-        ValueError: a teacher knows other entity types than the student.
+        ValueError: a teacher has other entity types than the student.
     """
     if not cache.exists():
         marginals = np.stack([_marginals_of(texts, folder, types, device, threads) for folder in teachers]).mean(0).astype(np.float16)
@@ -46,9 +47,9 @@ def teacher_marginals(
 def _marginals_of(texts: Sequence[str], folder: Path, types: tuple[str, ...], device: str, threads: int) -> np.ndarray:
     bundle = load_bundle(folder)
     if bundle.tagger.config.types != types:
-        raise ValueError(f"--teacher {folder} knows {', '.join(bundle.tagger.config.types)}, the student {', '.join(types)}")
+        raise ValueError(f"--teacher {folder} has the types {', '.join(bundle.tagger.config.types)}, the student {', '.join(types)}")
     annotator = Annotator(bundle, (), None, device, threads=threads, dtype=torch.bfloat16)
     marginals = []
-    for start in tqdm(range(0, len(texts), AT_A_TIME), desc=f"teacher {bundle.settings.name}", disable=None):
-        marginals += annotator.marginals([(text, ()) for text in texts[start : start + AT_A_TIME]])
+    for start in tqdm(range(0, len(texts), BATCH_SIZE), desc=f"teacher {bundle.settings.name}", disable=None):
+        marginals += annotator.marginals([(text, {}) for text in texts[start : start + BATCH_SIZE]])
     return np.concatenate(marginals)

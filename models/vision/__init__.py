@@ -1,1 +1,1 @@
-"""Pictures: decoding, object detection, and features on a 7 x 7 grid."""
+"""Vision models: object detection, and features of pictures on a 7 x 7 grid."""

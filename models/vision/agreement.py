@@ -1,6 +1,8 @@
-"""How well one detector agrees with another on photos, whose objects at confidence 0.25 or more are taken for true.
+"""Measure how well a detector agrees with another one on photos.
 
-python -m models.vision.agreement --teacher yolov8n_int8.onnx --images images-00002.tar [--detector models/pretrained/detector]
+    python -m models.vision.agreement --teacher yolov8n_int8.onnx --images images-00002.tar [--detector models/pretrained/detector]
+
+The objects that the teacher detects with a confidence of at least 0.25 are the ground truth.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import torch
 from torchvision.ops import box_iou
 from tqdm import tqdm
 
-from archive.images import fetch, find_shards, index_shard
+from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from models.pretrained import PRETRAINED
@@ -29,11 +31,16 @@ PERSON = "person"
 
 
 def agreement(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures], names: Sequence[str]) -> dict[str, float]:
-    """Scores of the student's objects against the teacher's, over pictures.
+    """Return scores of the student's objects against the teacher's.
+
+    Args:
+        student: features of each picture.
+        teacher: features of the same pictures, taken as ground truth.
+        names: class names of both detectors, by id.
 
     Returns:
-        `map50`: average precision at IoU 0.5 (area under the interpolated curve of precision and recall), mean over the
-        classes that the teacher found; `recall`, `precision`, `mean_iou` of matched boxes, `recall_person`.
+        `map50`: average precision at IoU 0.5 (area under the interpolated precision-recall curve), mean over the classes
+        that the teacher detected; `recall`; `precision`; `mean_iou` of matched boxes; `recall_person`, NaN without persons.
     """
     kinds = sorted({int(label) for image_features in teacher for label in image_features.labels})
     per_class, matched, ious = {}, 0, []
@@ -54,12 +61,12 @@ def agreement(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures]
 
 
 def average_precision(hits: np.ndarray, scores: np.ndarray, truths: int) -> float:
-    """Area under precision, made monotone, over recall (Everingham et al. 2015, all points).
+    """Return the area under the interpolated precision-recall curve (Everingham et al. 2015, all points).
 
     Args:
-        hits: (N,) bool, whether a found object is true.
-        scores: (N,) of the found objects.
-        truths: how many true objects there are.
+        hits: (N,) bool, whether a detected object is a true one.
+        scores: (N,) of the detected objects.
+        truths: number of true objects.
     """
     right = np.cumsum(hits[np.argsort(-scores, kind="stable")])
     precision = right / np.arange(1, len(hits) + 1)
@@ -69,7 +76,7 @@ def average_precision(hits: np.ndarray, scores: np.ndarray, truths: int) -> floa
 
 
 def _match(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures], kind: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """For each object of a class that the student found: IoU with the true one that it takes, 0 where none is left; its score."""
+    """Match the student's objects of a class to true ones: IoU with the match or 0, (N,); scores, (N,); number of true objects."""
     hits, scores, truths = [], [], 0
     for mine, theirs in zip(student, teacher, strict=True):
         true = theirs.boxes[theirs.labels == kind]
@@ -79,24 +86,24 @@ def _match(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures], k
         for row, score in zip(ious, mine.scores[mine.labels == kind], strict=True):
             overlap = np.where(free, row, 0)
             best = int(overlap.argmax()) if len(true) else -1
-            taken = best >= 0 and overlap[best] >= IOU
-            if taken:
+            is_match = best >= 0 and overlap[best] >= IOU
+            if is_match:
                 free[best] = False
-            hits.append(overlap[best] if taken else 0.0)
+            hits.append(overlap[best] if is_match else 0.0)
             scores.append(score)
     return np.array(hits), np.array(scores), truths
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="models.vision.agreement", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--detector", default=str(PRETRAINED / "detector"), help="whose objects are judged (default: the shipped one)")
-    add("--teacher", required=True, help="whose objects are taken for true")
+    add("--detector", default=str(PRETRAINED / "detector"), help="detector to score (default: the shipped one)")
+    add("--teacher", required=True, help="detector whose objects are the ground truth")
     add("--images", required=True, help="glob of image shards, or a folder")
-    add("--photos", type=int, default=200, help="how many are looked at, the first ones")
+    add("--photos", type=int, default=200, help="how many photos to use: the first ones")
     add("--threads", type=int, default=1)
     options = parser.parse_args(argv)
     try:
@@ -106,7 +113,7 @@ def main(argv: list[str]) -> int:
         print(f"models.vision.agreement: {error}", file=sys.stderr)
         return 2
     if vision_models["detector"].names != vision_models["teacher"].names:
-        print("models.vision.agreement: the two detectors name other classes, so their objects cannot be compared", file=sys.stderr)
+        print("models.vision.agreement: the two detectors have different class names, so their objects cannot be compared", file=sys.stderr)
         return 2
     features: dict[str, list[ImageFeatures]] = {"detector": [], "teacher": []}
     seconds = dict.fromkeys(features, 0.0)
@@ -115,15 +122,15 @@ def main(argv: list[str]) -> int:
             started = time.perf_counter()
             features[name] += vision_model.extract([photo])
             seconds[name] += time.perf_counter() - started
-    told = agreement(features["detector"], features["teacher"], vision_models["teacher"].names)
+    scores = agreement(features["detector"], features["teacher"], vision_models["teacher"].names)
     rates = {f"{name}_photos_per_second": len(preprocessed) / spent for name, spent in seconds.items()}
     counts = {"photos": len(preprocessed), "objects": sum(len(image_features.labels) for image_features in features["teacher"])}
-    print(json.dumps(counts | {name: round(value, 4) for name, value in (told | rates).items()}, indent=1))
+    print(json.dumps(counts | {name: round(value, 4) for name, value in (scores | rates).items()}, indent=1))
     return 0
 
 
 def _photos(images: str, count: int, vision_model: VisionModel) -> list[PreprocessedImage]:
-    members = [entry[1] for shard in find_shards(images, "--images") for entry in index_shard(shard) if isinstance(entry, tuple)][:count]
+    members = list(members_by_name(find_shards([images], "--images").shards)[0].values())[:count]
     preprocessed = []
     for _, data in fetch(members, Limits.max_image_bytes):
         try:

@@ -1,4 +1,4 @@
-"""Grid features of a Hugging Face vision backbone, as in the paper, where they come from a ResNet-152."""
+"""Extract grids of features by a Hugging Face vision backbone. The paper uses ResNet-152."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.vision.images.features import GRID_SIDE
 SIDE = 224
 WEIGHTS, PREPROCESSOR = "model.safetensors", "preprocessor_config.json"
 FILES = ("config.json", WEIGHTS, PREPROCESSOR)
-"""What a bundle keeps of a backbone's folder."""
+"""Files of a backbone that a bundle contains."""
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -27,9 +27,13 @@ class Backbone:
     """A frozen vision network: eval mode, no gradient.
 
     Args:
-        name: local folder or hub id, of a network that gives feature maps (ResNet) or patches (ViT), as safetensors.
+        name: folder or hub id of a network that outputs feature maps (ResNet) or patches (ViT), with safetensors weights.
         device: of the network.
-        threads: pictures at a time on a CPU.
+        threads: pictures that run in parallel on a CPU.
+
+    Attributes:
+        name: `backbone` and hash, or the hub id.
+        grid_width: C, channels of the grids.
     """
 
     def __init__(self, name: str, device: str, threads: int) -> None:
@@ -45,13 +49,13 @@ class Backbone:
         self._std = torch.tensor(std, device=self._device).view(3, 1, 1)
 
     def grids(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """(49, C) float16 of each (224, 224, 3) uint8 RGB crop."""
+        """Return the grid, (49, C) float16, of each (224, 224, 3) uint8 RGB crop."""
         return self._pool.run(self._grids, crops)
 
     def _grids(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         pixels = torch.from_numpy(np.stack(crops)).to(self._device).permute(0, 3, 1, 2).float() / 255
         features = self._network(pixel_values=(pixels - self._mean) / self._std).last_hidden_state
-        if features.dim() == 3:  # patches; in front of them whatever special tokens the network has
+        if features.dim() == 3:  # patches, after the special tokens of the network
             side = int(features.shape[1] ** 0.5)
             features = features[:, features.shape[1] - side * side :].transpose(1, 2).unflatten(2, (side, side))
         grids = functional.adaptive_avg_pool2d(features, GRID_SIDE).flatten(2).transpose(1, 2)

@@ -2,8 +2,8 @@
 
     python -m models.vision.rebuild --onnx yolov8n_int8.onnx --output models/pretrained/detector
 
-The weights are taken back to float (scale * (q - zero point)) and stored as float16 beside a description. They are
-ultralytics' work, so the result is AGPL-3.0. Needs the `onnx` package (a development dependency).
+The weights are dequantised (scale * (q - zero point)) and stored as float16 with a `config.json`. They are the work of
+ultralytics, so the result is under AGPL-3.0. It needs the `onnx` package, a development dependency.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from safetensors.torch import save_file
 from archive.digest import file_sha256
 from models.vision.detectors.yolo import empty_network
 
-FIXED = "dfl.conv.weight"
-"""Not learnt: the bins 0 to 15 of the box distribution."""
+CONSTANT = "dfl.conv.weight"
+"""Not trained: the bins 0 to 15 of the box distribution."""
 
 
 def rebuild(source: Path, output: Path, architecture: str) -> None:
-    """Write `config.json` and `model.safetensors`. Raises KeyError where the file lacks a weight of the architecture."""
+    """Write `config.json` and `model.safetensors`. Raises KeyError if the ONNX file lacks a weight of the architecture."""
     model = onnx.load(str(source))
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     weights = {}
     for name, tensor in empty_network(architecture).state_dict().items():
-        if name.endswith(FIXED):
+        if name.endswith(CONSTANT):
             restored = tensor
         elif name in arrays:
             restored = torch.from_numpy(arrays[name].copy())
@@ -54,11 +54,11 @@ def rebuild(source: Path, output: Path, architecture: str) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """The command."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="models.vision.rebuild", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--onnx", type=Path, required=True, help="int8 ONNX file by onnxruntime's quantisation")
+    parser.add_argument("--onnx", type=Path, required=True, help="int8 ONNX file, quantised by onnxruntime")
     parser.add_argument("--architecture", default="yolov8n.yaml", help="ultralytics name of the network")
     parser.add_argument("--output", type=Path, required=True, help="folder of the detector")
     options = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""The vision model: a detector and a backbone, each optional, that extract the features of images."""
+"""The vision model: an optional detector and an optional backbone that extract the features of images."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ from models.vision.images.features import ImageFeatures
 
 @dataclass(frozen=True, slots=True)
 class PreprocessedImage:
-    """An image as the networks read it: a square for the detector, and a crop for the backbone where there is one."""
+    """An image, ready for the networks.
+
+    Attributes:
+        canvas: the input of the detector.
+        crop: (224, 224, 3) uint8 RGB, the input of the backbone; None without a backbone.
+        is_partial: whether a part of the picture's rows is missing.
+    """
 
     canvas: Canvas
     crop: np.ndarray | None
+    is_partial: bool = False
 
 
 class VisionModel:
-    """A detector and a backbone; either may be absent.
+    """A detector and a backbone, each may be None.
 
     Attributes:
         names: class names of the detector by id.
         detector_id: name and hash of the detector, or None.
-        grid_id: name of the network that makes the grids, or None where nothing does.
-        grid_width: C, channels of the grid, or 0.
+        grid_id: name and hash of the network that makes the grids, or None if there are no grids.
+        grid_width: C, channels of the grids, or 0.
     """
 
     def __init__(self, detector: Detector | None, backbone: Backbone | None) -> None:
@@ -45,18 +52,19 @@ class VisionModel:
 
     @classmethod
     def load(cls, detector: str | None, backbone: str | None = None, device: str = "cpu", threads: int = 1) -> Self:
-        """Load the networks; without a backbone, grids are the detector's own. Raises DetectorError."""
+        """Load the networks. Without a backbone the detector makes the grids, if it can. Raises DetectorError."""
         return cls(
             load_detector(detector, device, threads) if detector else None, Backbone(backbone, device, threads) if backbone else None
         )
 
     def preprocess(self, data: bytes, limits: Limits) -> PreprocessedImage:
-        """Decode one picture, safe to call from many threads. Raises ImageError."""
+        """Decode and resize one image. Safe to call from several threads. Raises ImageError."""
         picture = decode(data, limits, self._side, SIDE if self._backbone else 0)
-        return PreprocessedImage(letterbox(picture, self._side), centre_crop(picture, SIDE) if self._backbone else None)
+        crop = centre_crop(picture, SIDE) if self._backbone else None
+        return PreprocessedImage(letterbox(picture, self._side), crop, picture.is_partial)
 
     def extract(self, images: Sequence[PreprocessedImage]) -> list[ImageFeatures]:
-        """Extract the features of each image; they do not depend on the others of the batch."""
+        """Return the features of each image. They do not depend on the others of the batch."""
         canvases = [image.canvas for image in images]
         if self._detector:
             features = self._detector.detect(canvases)
@@ -65,4 +73,4 @@ class VisionModel:
         if self._backbone:
             grids = self._backbone.grids([image.crop for image in images if image.crop is not None])
             features = [replace(of_one, grid=grid) for of_one, grid in zip(features, grids, strict=True)]
-        return features
+        return [replace(of_one, is_partial=image.is_partial) for of_one, image in zip(features, images, strict=True)]

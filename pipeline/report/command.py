@@ -11,9 +11,9 @@ import posixpath
 import sys
 from typing import NoReturn
 
+from archive.whole_file import whole_file
 from pipeline.process import EXIT_DONE, EXIT_USAGE
 from pipeline.report.build import build
-from transforms.writers.whole_file import whole_file
 from transforms.writers.writer import UnreadableError
 
 FILE = "report.html"

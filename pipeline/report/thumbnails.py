@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from io import BytesIO
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
 
-from archive.images import ImageError, Member, ShardProblem, find_shards, index_shard
+from archive.images import ImageError, Member, find_shards
 from archive.images.decode import Limits, decode
+from archive.images.index import open_index, update_index
 
 SIDE = 320
 """Longer side of a thumbnail in pixels."""
@@ -64,28 +66,24 @@ def shards_of(patterns: Sequence[str], summary: dict[str, Any]) -> tuple[list[st
         ValueError: a pattern matches nothing.
     """
     if patterns:
-        return [shard for pattern in patterns for shard in find_shards(pattern, "--images")], []
+        return find_shards(patterns, "--images").shards, []
     inputs = summary.get("inputs")
     named = inputs.get("shards") if isinstance(inputs, dict) else None
     found, gone = [], []
     for shard in map(str, named or ()):
         try:
-            found += find_shards(shard, "--images")
+            found += find_shards([shard], "--images").shards
         except (OSError, ValueError):
             gone.append(f"The shard {shard} is not there any more.")
     return found, gone
 
 
 def locate(keys: AbstractSet[str], shards: Sequence[str]) -> dict[str, Member]:
-    """Return where these pictures lie; of members with one name the first counts, as in a run."""
-    located: dict[str, Member] = {}
-    for shard in shards:
-        for found in index_shard(shard):
-            if not isinstance(found, ShardProblem) and found[0] in keys:
-                located.setdefault(*found)
-        if len(located) == len(keys):
-            break
-    return located
+    """Return where these pictures lie, found as by a run. The index of a run is left alone: another run may write it."""
+    with TemporaryDirectory(prefix="postner-report-") as folder:
+        index = open_index(update_index(shards, folder, folder).file)
+        places = index.locate(sorted(keys), Limits.max_image_bytes).places if keys else {}
+    return {key: place for key, place in places.items() if isinstance(place, Member)}
 
 
 def thumbnails(rows: Iterable[dict[str, Any]], shards: Sequence[str], most_per_post: int, most_bytes: int) -> Thumbnails:

@@ -27,7 +27,7 @@ REQUIRED = ["--posts=gs://archive/posts.jsonl", "--images=gs://archive/images.ta
 def graph(*options: str) -> beam_runner_api_pb2.Pipeline:
     ours, beams = parse([*REQUIRED, *options])
     pipeline = beam.Pipeline(options=beams)
-    build(pipeline, ours, [ours.posts], [str(ours.images)], SliceFilter())
+    build(pipeline, ours, [ours.posts], [str(ours.images)], SliceFilter(), f"{ours.output}/index")
     return pipeline.to_runner_api()
 
 
@@ -54,20 +54,27 @@ def test_hints_that_mean_nothing_are_a_mistake_of_the_user() -> None:
         parse([*REQUIRED, "--min_ram=much"])
 
 
-def test_no_picture_can_cross_a_shuffle() -> None:
-    """Bytes of pictures are read in the annotating stage: all shuffles lie before it but that of the shards' rejects."""
+def test_no_picture_and_no_text_can_cross_a_shuffle() -> None:
+    """What is shuffled are names of files: of the posts files, and of the shards that are to be indexed."""
     proto = graph()
-    shuffled = {name for name, t in leaves(proto).items() if t.spec.urn == "beam:transform:group_by_key:v1"}
-    tops = {name.split("/")[0] for name in shuffled}
-    assert tops == {"ReadPosts", "LocateImages", "WriteShardRejects"}
     made_by = {out: t for t in leaves(proto).values() for out in t.outputs.values()}
-    reaching, seen = list(leaves(proto)["WriteShardRejects/GroupByKey"].inputs.values()), set()
+    shuffled = [t for t in leaves(proto).values() if t.spec.urn == "beam:transform:group_by_key:v1"]
+    assert {t.unique_name.split("/")[0] for t in shuffled} == {"ReadPosts", "IndexShards"}
+    reaching, before = [name for t in shuffled for name in t.inputs.values()], set()
     while reaching:
         maker = made_by.get(reaching.pop())
-        if maker and maker.unique_name not in seen:
-            seen.add(maker.unique_name)
+        if maker and maker.unique_name not in before:
+            before.add(maker.unique_name)
             reaching += maker.inputs.values()
-    assert not any(name.startswith("Annotate") for name in seen)
+    assert not any("_counted_slices" in name or name.startswith(("LocateImages", "Annotate")) for name in before)
+
+
+def test_posts_wait_for_the_index() -> None:
+    """The index is a side input of the look-up, so no key is looked up before all shards are indexed."""
+    proto = graph()
+    made_by = {out: name for name, t in leaves(proto).items() for out in t.outputs.values()}
+    [look_up] = [t for name, t in leaves(proto).items() if name.startswith("LocateImages/")]
+    assert any(made_by[one].startswith("IndexShards/Merge") for one in look_up.inputs.values())
 
 
 def test_the_template_is_that_of_the_options() -> None:

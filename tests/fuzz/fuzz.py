@@ -1,9 +1,9 @@
-"""Coverage-guided fuzzing of what reads hostile bytes: lines of posts, image shards, pictures.
+"""Coverage-guided fuzzing of what reads hostile bytes: lines of posts, fields of posts, image shards, pictures.
 
-    python tests/fuzz/fuzz.py lines|shards|pictures [-max_total_time=60] [other options of libFuzzer]
+    python tests/fuzz/fuzz.py lines|fields|shards|pictures [-max_total_time=60] [other options of libFuzzer]
 
-It begins with tests/fuzz/corpus and keeps cases that reach new code in out/fuzz; `make fuzz` runs all three for a minute each. What
-must hold for any bytes is in the three functions below; a crash of native code ends the fuzzer and names the case.
+It begins with tests/fuzz/corpus and keeps cases that reach new code in out/fuzz; `make fuzz` runs each for a minute. What
+must hold for any bytes is in the functions below; a crash of native code ends the fuzzer and names the case.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ import tempfile
 from pathlib import Path
 
 import atheris
+import msgspec
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-with atheris.instrument_imports(include=["archive.posts.lines", "archive.posts.slices", "archive.images", "archive.images.decode", "PIL"]):
-    from archive.images import fetch, index_shard
+with atheris.instrument_imports(include=["archive.posts", "archive.images", "PIL"]):
+    from archive.images import Member, fetch, index_shard
     from archive.images.decode import Limits, decode
     from archive.images.image_error import ImageError
-    from archive.posts.lines import COMPRESSIONS
-    from archive.posts.records import Post, Reject
-    from archive.posts.slices import parse_post, read_slices
+    from archive.posts.fields.choose import FieldOptions, NoPresetError, choose
+    from archive.posts.fields.post import parse
+    from archive.posts.fields.presets import PRESETS
+    from archive.posts.records import Entry, Post, Reject, Skipped
+    from archive.posts.slices import read_slices
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="postner-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 CAP = 1 << 16
@@ -32,23 +35,41 @@ LIMITS = Limits(max_image_bytes=1 << 20, max_image_pixels=1 << 20)
 
 def lines(data: bytes) -> None:
     """Every line is a post or a reject, and a file's slices hold each of its lines once."""
-    assert isinstance(parse_post(data, "file", 1), Post | Reject)
-    suffix = ["", *(f".{name}" for name in COMPRESSIONS)][data[0] % 4 if data else 0]
-    path = SCRATCH / f"posts.jsonl{suffix}"
-    path.write_bytes(data[1:])
+    path = SCRATCH / "posts"
+    path.write_bytes(data)
     following = 1
-    for slice_ in read_slices(str(path), 1 << 12):
+    for slice_ in read_slices(str(path), 1 << 12, PRESETS["postner"].fields("postner")):
         costs = sum(reject.stage == "post" for reject in slice_.rejects)
         assert slice_.first_line == following
-        assert slice_.lines == len(slice_.posts) + costs + slice_.blanks
+        assert slice_.lines == len(slice_.posts) + costs + slice_.blanks + sum(slice_.skipped.values())
         following += slice_.lines
+
+
+def fields(data: bytes) -> None:
+    """Any value under any preset is a post whose texts UTF-8 can hold, a reject, or skipped; as a record and as a context."""
+    try:
+        context = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except (ValueError, RecursionError):
+        context = None
+    entry = Entry(data, "file", 1, context)
+    for name, preset in PRESETS.items():
+        found = parse(entry, preset.fields(name))
+        assert isinstance(found, Post | Reject | Skipped)
+        if isinstance(found, Post):
+            "".join((found.id, found.text, *found.images, *found.image_problems, found.extra or "")).encode()
+            assert not found.alts or len(found.alts) == len(found.images)
+    try:
+        told = choose([entry], FieldOptions()).preset
+    except NoPresetError as error:
+        told = str(error)
+    assert "\n" not in told
 
 
 def shards(data: bytes) -> None:
     """An index never fails, and no member gives more bytes than allowed."""
     path = SCRATCH / ("shard.zip" if data[:1] == b"P" else "shard.tar")
     path.write_bytes(data)
-    members = [entry[1] for entry in index_shard(str(path)) if isinstance(entry, tuple)]
+    members = [entry[1] for entry in index_shard(str(path)) if isinstance(entry, tuple) and isinstance(entry[1], Member)]
     for _, found in fetch(members[:100], CAP):
         assert isinstance(found, ImageError) or len(found) <= CAP
 
@@ -60,13 +81,14 @@ def pictures(data: bytes) -> None:
     except ImageError as error:
         status = error.status
     else:
-        status = "ok" if picture.width * picture.height <= LIMITS.max_image_pixels and picture.pixels.shape[2] == 3 else "wrong"
-    assert status in ("ok", "corrupt", "too_large")
+        height, width, channels = picture.pixels.shape
+        status = "ok" if height * width <= LIMITS.max_image_pixels and channels == 3 and 0 <= picture.missing_rows < 1 else "wrong"
+    assert status in ("ok", "corrupt", "unsupported", "too_large")
 
 
 def main() -> None:
     """Fuzz the target that is named first."""
-    targets = {"lines": lines, "shards": shards, "pictures": pictures}
+    targets = {"lines": lines, "fields": fields, "shards": shards, "pictures": pictures}
     target = sys.argv[1] if len(sys.argv) > 1 else ""
     if target not in targets:
         raise SystemExit(f"fuzz.py: the target is one of {', '.join(targets)}, not {target!r}")

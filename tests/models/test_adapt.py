@@ -79,7 +79,7 @@ def test_an_encoder_in_half_precision_is_trained_in_single(material: Path) -> No
     assert {tensor.dtype for tensor in load_file(material / "out" / "model.safetensors").values()} == {torch.float32}
 
 
-def test_pieces_are_those_that_the_tagger_reads(tmp_path: Path) -> None:
+def test_subwords_are_those_that_the_tagger_reads(tmp_path: Path) -> None:
     """A tokenizer of RoBERTa's kind tells words that follow a space from others."""
     names = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a", "b", "Ġ", ",", "Ġa"]
     RobertaTokenizer(vocab={name: i for i, name in enumerate(names)}, merges=[("Ġ", "a")]).save_pretrained(tmp_path)

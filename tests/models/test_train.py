@@ -20,7 +20,6 @@ from transformers import BertConfig, BertModel, BertTokenizer, ResNetConfig, Res
 from archive.images.decode import Limits
 from models.datasets.conll import read_conll, text_of
 from models.loading import ModelOptions, load_annotator, load_vision_model
-from models.tagging.annotate import Seen
 from models.tagging.bundle import load_bundle
 from models.tagging.labels import TYPES
 from models.train import main
@@ -78,7 +77,7 @@ def test_a_bundle_with_its_own_backbone_learns_and_reads_pictures(material: Path
     posts, _ = read_conll(material / "data" / "valid.txt", TYPES)
     picture = (material / "pictures" / "0.jpg").read_bytes()
     (image_features,) = vision_model.extract([vision_model.preprocess(picture, Limits())])
-    inputs = [(text_of(post)[0], [Seen("0.jpg", image_features)]) for post in posts]
+    inputs = [(text_of(post)[0], {"0.jpg": image_features}) for post in posts]
     for post, entities in zip(posts, annotator.annotate(inputs), strict=True):
         assert [(e.text, e.type) for e in entities] == [(post.tokens[0], "PER"), (post.tokens[2], "LOC")]
         assert all(e.evidence[0].image == "0.jpg" and e.evidence[0].weight == pytest.approx(1, abs=1e-4) for e in entities)
@@ -174,7 +173,7 @@ def test_another_command_does_not_go_on(material: Path, capsys: pytest.CaptureFi
         ("--lr=nan", "--lr nan: give 0 or more"),
         ("--lr=inf", "--lr inf: give 0 or more"),
         ("--lr=1e30", "the loss is no finite number in epoch"),
-        ("--detector=none", "--detector none leaves nothing to look at pictures with"),
+        ("--detector=none", "--detector none leaves no network to read pictures"),
         ("--max_objects=0", "--max_objects 0: give 1 or more"),
         ("--word_dropout=2", "--word_dropout 2.0: give 0 to 1"),
         ("--device=tpu", "--device 'tpu' is none of"),
@@ -218,7 +217,7 @@ def test_a_student_learns_from_raw_posts_what_its_labels_do_not_say(material: Pa
     first_is_person = {}
     for name in ("alone", "student"):
         annotator = load_annotator(ModelOptions(model=str(material / name), detector=None))
-        marginals = annotator.marginals([(text_of(post)[0], []) for post in posts])
+        marginals = annotator.marginals([(text_of(post)[0], {}) for post in posts])
         first_is_person[name] = sum(of_post[0, 1] for of_post in marginals) / len(posts)
     assert first_is_person["alone"] < 0.3
     assert first_is_person["student"] > 0.5

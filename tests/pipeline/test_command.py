@@ -128,7 +128,7 @@ def test_pictures_of_one_key(tmp_path: Path, posts_file: Callable[..., Path], jp
     (tmp_path / "images-1.tar").write_bytes(b"not a tar")
     assert run(f"--posts={posts}", f"--images={tmp_path}/images-*.tar", f"--output={tmp_path}/out") == EXIT_DONE
     assert [image["status"] for row in rows(tmp_path / "out") for image in row["images"]] == ["ok"] * 3
-    assert rejects(tmp_path / "out") == [("shard", "damaged"), ("shard", "duplicate_key")]
+    assert rejects(tmp_path / "out") == [("shard", "damaged")]
 
 
 def test_folder_of_pictures_and_store_of_objects(tmp_path: Path, posts_file: Callable[..., Path], jpeg: Callable[..., bytes]) -> None:

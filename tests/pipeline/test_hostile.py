@@ -76,9 +76,9 @@ def pictures(jpeg: bytes) -> dict[str, tuple[bytes, str]]:
         "one.png": (png(1, 1), "ok"),
         "bomb.png": (png(50_000, 50_000), "too_large"),
         "liar.jpg": (jpeg[:larger] + struct.pack(">HH", 65_000, 65_000) + jpeg[larger + 4 :], "too_large"),
-        "half.jpg": (jpeg[: len(jpeg) // 3], "corrupt"),
+        "half.jpg": (jpeg[: len(jpeg) // 3], "partial"),
         "page.jpg": (b"<html><script>alert(1)</script></html>", "corrupt"),
-        "vector.jpg": (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://169.254.169.254/"/></svg>', "corrupt"),
+        "vector.jpg": (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://169.254.169.254/"/></svg>', "unsupported"),
         "script.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) (r) file\n", "corrupt"),
         "empty.jpg": (b"", "corrupt"),
     }
@@ -103,11 +103,11 @@ def tar_of(members: dict[str, bytes]) -> bytes:
 
 LINES = {
     b'{"id": "deep", "text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}": "too_deep",
-    b'{"id": "nan", "text": NaN}': "not_json",
-    b'{"id": "half", "text": "\\ud83d"}': "bad_string",
+    b'{"id": "nan", "text": NaN}': "no_text",
     b'{"id": "\xff", "text": ""}': "not_utf8",
     b'{"id": 1.5, "text": ""}': "wrong_type",
     b'{"id": "no text"}': "no_text",
+    b'{"id": "cut", "text": "': "not_json",
     b'{"text": "no id"}': "no_id",
     b'{"id": "long", "text": "' + b"x" * 12_000_000 + b'"}': "too_long",
     b"[1, 2]": "not_an_object",
@@ -126,6 +126,7 @@ def test_nothing_is_lost_and_nothing_else_is_opened(
     (tmp_path / "a.tar").write_bytes(tar_of({name: data for name, (data, _) in made.items()}))
     (tmp_path / "b.tar").write_bytes(b"\x1f\x8b" + b"no tar" * 500)
     posts = [{"id": f"p{i}", "text": text, "images": [*made, *KEYS, "link.jpg", "lies.jpg"]} for i, text in enumerate(TEXTS)]
+    posts += [{"id": "half", "text": "\ud83d", "x": float("nan")}]
     posts += [{"id": "p0", "text": "Anna in Paris"}, {"id": 10**30, "text": "Bob", "x": {"id": "inner"}}]
     path = posts_file(*LINES, *posts, b'{"id": "first", "id": "twice", "text": "a", "text": "Carla in Rome"}')
     sys.addaudithook(_watch)
@@ -149,7 +150,7 @@ def test_nothing_is_lost_and_nothing_else_is_opened(
 
     rows = {row["line"]: row for row in pq.read_table(tmp_path / "out" / "annotations").to_pylist()}
     texts = [rows[number]["text"] for number in sorted(rows)]
-    assert texts == [*TEXTS, "Anna in Paris", "Bob", "Carla in Rome"]
+    assert texts == [*TEXTS, "\ufffd", "Anna in Paris", "Bob", "Carla in Rome"]
     statuses = {image["key"]: image["status"] for image in rows[len(LINES) + 1]["images"]}
     wanted = {name: status for name, (_, status) in made.items()} | dict.fromkeys([*KEYS, "link.jpg"], "missing")
     assert statuses == wanted | {"lies.jpg": "corrupt"}

@@ -13,12 +13,14 @@ import torch
 from archive.images import Member, index_shard
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
+from archive.images.index.lookup import MISSING
 from archive.posts.records import Post, Slice
 from models.pretrained import PRETRAINED
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import PreprocessedImage, VisionModel
 from transforms.bisect import bisect_on_failure
 from transforms.detect import SliceDetector
+from transforms.locate_images import LocatedSlice
 
 
 class CountingVisionModel(VisionModel):
@@ -51,9 +53,9 @@ def members(tmp_path: Path, jpeg: Callable[..., bytes]) -> dict[str, Member]:
     return dict(entry for entry in index_shard(str(tmp_path / "a.tar")) if isinstance(entry, tuple))
 
 
-def slice_of(members: dict[str, Member], *posts: tuple[str, ...]) -> Slice:
-    named = {key: members[key] for keys in posts for key in keys if key in members}
-    return Slice("s", "s", 1, len(posts), 0, tuple(Post(str(i), "", keys, None, "s", i) for i, keys in enumerate(posts)), (), named)
+def slice_of(members: dict[str, Member], *posts: tuple[str, ...]) -> LocatedSlice:
+    read = Slice("s", "s", 1, len(posts), 0, tuple(Post(str(i), "", keys, None, "s", i) for i, keys in enumerate(posts)))
+    return LocatedSlice(read, {key: members.get(key, MISSING) for keys in posts for key in keys})
 
 
 def outcome(picture: ImageFeatures | ImageError) -> tuple[str, str]:

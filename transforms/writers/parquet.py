@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from archive.posts.records import Reject
+from archive.whole_file import whole_file
 from transforms.writers import schema
-from transforms.writers.whole_file import whole_file
 from transforms.writers.writer import Folder, SliceCounts, SliceFacts, UnreadableError
 
 ROW_GROUP_ROWS = 1024
@@ -31,7 +33,8 @@ class ParquetWriter:
         """See `Writer.write`."""
         of_file = SCHEMAS[folder]
         if facts:
-            of_file = of_file.with_metadata(of_file.metadata | {f"postner.{name}": str(value) for name, value in asdict(facts).items()})
+            about = {f"postner.{name}": value if isinstance(value, str) else json.dumps(value) for name, value in asdict(facts).items()}
+            of_file = of_file.with_metadata(of_file.metadata | about)
         remaining = iter(rows)
         with whole_file(path) as file, pq.ParquetWriter(file, of_file, compression="zstd") as writer:
             while some := list(islice(remaining, ROW_GROUP_ROWS)):
@@ -43,7 +46,9 @@ class ParquetWriter:
             parquet = pq.ParquetFile(file)
             entities: Counter[str] = Counter()
             images: Counter[str] = Counter()
-            for batch in parquet.iter_batches(columns=["entities", "images"]):
+            ids: list[str] = []
+            for batch in parquet.iter_batches(columns=["post_id", "entities", "images"]):
+                ids += batch["post_id"].to_pylist()
                 entities.update(pc.struct_field(batch["entities"].flatten(), "type").to_pylist())
                 images.update(pc.struct_field(batch["images"].flatten(), "status").to_pylist())
             rows = parquet.metadata.num_rows
@@ -51,14 +56,16 @@ class ParquetWriter:
             if not rows and b"postner.source" not in about:
                 return None
             source = about[b"postner.source"].decode("utf-8", "surrogateescape")
-            numbers = (int(about[b"postner." + name]) for name in (b"first_line", b"lines", b"blanks"))
-            return SliceCounts(SliceFacts(source, *numbers), rows, entities, images)
+            numbers = {
+                name: json.loads(about[f"postner.{name}".encode()]) for name in ("first_line", "lines", "blanks", "skipped", "escaped")
+            }
+            return SliceCounts(SliceFacts(source, run=about[b"postner.run"].decode(), **numbers), rows, ids, entities, images)
 
-    def reject_reasons(self, file: IO[bytes]) -> Iterator[tuple[str, str]]:
-        """See `Writer.reject_reasons`."""
+    def rejects(self, file: IO[bytes]) -> Iterator[Reject]:
+        """See `Writer.rejects`."""
         with _readable():
-            for batch in pq.ParquetFile(file).iter_batches(columns=["stage", "reason"]):
-                yield from zip(batch["stage"].to_pylist(), batch["reason"].to_pylist(), strict=True)
+            for batch in pq.ParquetFile(file).iter_batches(ROW_GROUP_ROWS):
+                yield from (Reject(**row) for row in batch.to_pylist())
 
     def rows(self, folder: Folder, file: IO[bytes]) -> Iterator[dict[str, Any]]:
         """See `Writer.rows`."""
@@ -77,5 +84,5 @@ def _readable() -> Iterator[None]:
         yield
     except UnreadableError:
         raise
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise UnreadableError(" ".join(str(error).split())[:200]) from error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, Literal, Protocol
+
+from archive.posts.records import Reject
 
 Folder = Literal["annotations", "rejects"]
 
@@ -21,22 +23,29 @@ class SliceFacts:
     Attributes:
         source: address of the posts file.
         first_line: number of the slice's first line, from 1.
-        lines: how many lines it spans.
+        lines: how many lines it spans; of files without lines, records.
         blanks: how many of them are empty.
+        skipped: how many of them are no posts by the rules of their source, by kind.
+        escaped: how many of its plain texts hold HTML entities.
+        run: id of the run that wrote it.
     """
 
     source: str
     first_line: int
     lines: int
     blanks: int
+    skipped: dict[str, int] = field(default_factory=dict)
+    escaped: int = 0
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SliceCounts:
-    """Counts of one file of annotations: its rows, entities by type, images by status."""
+    """Counts of one file of annotations: its rows, their ids, entities by type, images by status."""
 
     facts: SliceFacts
     rows: int
+    ids: list[str]
     entities: Counter[str]
     images: Counter[str]
 
@@ -60,8 +69,8 @@ class Writer(Protocol):
     def counts(self, file: IO[bytes]) -> SliceCounts | None:
         """Return the counts of a file of annotations; None for one without a slice, which only makes a folder a dataset."""
 
-    def reject_reasons(self, file: IO[bytes]) -> Iterator[tuple[str, str]]:
-        """Yield stage and reason of each reject of a file."""
+    def rejects(self, file: IO[bytes]) -> Iterator[Reject]:
+        """Yield the rejects of a file."""
 
     def rows(self, folder: Folder, file: IO[bytes]) -> Iterator[dict[str, Any]]:
         """Yield the rows of a file; its schema must be that of `version`."""

@@ -1,8 +1,8 @@
-"""Granularities: the ways in which a post's pictures become vectors, a mask and evidence.
+"""Granularities: ways to turn the pictures of a post into vectors, a mask and evidence.
 
 A granularity is one file of this folder and one entry in `TaggerConfig.granularities`: `{"kind": "grid", "width": 256}`.
 The kind is the name of the file. The other keys are the fields of the class that the file registers. The tagger, the
-encoding and the evidence loop over the entries, in their order.
+encoder and the evidence loop over the entries in their order.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from models.vision.images.features import ImageFeatures
 
 
 class View(NamedTuple):
-    """What one granularity reads of a batch of B posts.
+    """The input of one granularity for a batch of B windows of posts.
 
     Attributes:
-        rows: (B, R, ...) what it encodes; `rows_per_picture` rows a picture, then padding.
-        mask: (B, R) bool, true where there is something to read.
+        rows: (B, R, ...), `rows_per_picture` rows for each picture, then padding.
+        mask: (B, R) bool, false on empty rows and padding.
     """
 
     rows: Tensor
@@ -33,14 +33,14 @@ class View(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How much of one picture, or of one object in it, went into an entity.
+    """The weight of one picture, or of one object in it, for an entity.
 
     Attributes:
         image: key of the picture.
         object: name of the object, or None for the whole picture.
         box: the object's box, xyxy pixels of the original picture, or None.
-        weight: gate and attention weight that was used, mean over the entity's words. Over all pictures of the post,
-            the weights of each granularity sum to 1.
+        weight: gate and attention weight that the tagger used, mean over the entity's words. The weights of each
+            granularity sum to 1 over all pictures of the post.
     """
 
     image: str
@@ -51,13 +51,13 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Source:
-    """What the vision models at work provide, compared with those that the tagger was trained with.
+    """What the vision models in use provide, compared with those of the tagger's training.
 
     Attributes:
-        object_names: class names of the detector at work, by its class ids.
-        class_map: (classes of the detector,) int64, the tagger's class of each, -1 where it has none.
-        reads_grid: whether the grids are of the network that the tagger was trained with.
-        max_objects: K, objects of a picture that are read.
+        object_names: class names of the detector in use, by its class ids.
+        class_map: (classes of the detector,) int64, class id of the tagger for each, -1 if the tagger does not know it.
+        reads_grid: whether the grids are from the network of the tagger's training.
+        max_objects: K, how many objects of a picture the tagger reads.
     """
 
     object_names: tuple[str, ...]
@@ -67,48 +67,48 @@ class Source:
 
 
 class Granularity(ABC):
-    """One way to read pictures. Subclasses are frozen dataclasses; their fields are the settings."""
+    """A way to read pictures. Subclasses are frozen dataclasses whose fields are the settings."""
 
     @classmethod
     @abstractmethod
-    def trained_with(cls, grid_width: int, object_names: Sequence[str]) -> Self | None:
-        """Return the settings for training with these vision models, or None where they provide nothing to read.
+    def for_training(cls, grid_width: int, object_names: Sequence[str]) -> Self | None:
+        """Return the settings for training with these vision models, or None if they do not provide its input.
 
         Args:
-            grid_width: channels of the picture grid, 0 where no network makes one.
+            grid_width: channels of the picture grid, 0 if no network makes one.
             object_names: class names of the detector.
         """
 
     def entry(self, kind: str) -> dict[str, Any]:
-        """Return the entry of `TaggerConfig.granularities` that `granularities_of` reads back."""
+        """Return the entry of `TaggerConfig.granularities` from which `granularities_of` makes this granularity."""
         return {"kind": kind} | vars(self)
 
     @abstractmethod
     def network(self, width: int, dropout: float) -> nn.Module:
-        """Return the trained part. It is called with (text, text_mask, view).
+        """Return the trained part, a module of width D that is called with (text, text_mask, view).
 
-        Its arguments are text (B, L, D), text_mask (B, L) bool, and a `View` of R rows. It returns what each word
-        reads, (B, L, D), and how much of each row it used, (B, L, R). D is `width`.
+        Inputs are text (B, L, D), text_mask (B, L) bool, and a `View` of R rows. Outputs are the features for each
+        subword, (B, L, D), and the weights of the rows, (B, L, R).
         """
 
     @abstractmethod
     def rows_per_picture(self, source: Source) -> int:
-        """Return the rows that are reserved for each picture; 0 where the source provides nothing to read."""
+        """Return the number of rows that each picture takes in a view; 0 if the source does not provide the input."""
 
     @abstractmethod
     def empty(self, *shape: int) -> np.ndarray:
-        """Return `shape` empty rows: zeros of the width and type that `encode` gives."""
+        """Return an array of `shape` empty rows: zeros of the width and type of `encode`."""
 
     @abstractmethod
     def encode(self, image_features: ImageFeatures, source: Source) -> np.ndarray:
         """Return the rows of one picture, (n, ...), n at most `rows_per_picture`."""
 
     def pool(self, used: Tensor) -> Tensor:
-        """Reduce weights (B, L, P, rows_per_picture) of P pictures to what evidence needs, (B, L, P, E)."""
+        """Reduce the weights of rows (B, L, P, rows_per_picture) to those of evidence, (B, L, P, E). P is the number of pictures."""
         return used
 
     def weights_per_picture(self, source: Source) -> int:
-        """Return E, the weights of each picture that `pool` leaves."""
+        """Return E, the number of weights of each picture after `pool`."""
         return self.rows_per_picture(source)
 
     @abstractmethod
@@ -117,9 +117,9 @@ class Granularity(ABC):
 
         Args:
             image: key of the picture.
-            image_features: what the vision models found in it.
-            weights: (E,) of `pool`, mean over an entity's words.
-            source: of the vision models.
+            image_features: of the picture.
+            weights: (E,) from `pool`, mean over the entity's words.
+            source: as for `encode`.
         """
 
 
@@ -127,17 +127,17 @@ _KINDS: dict[str, type[Granularity]] = {}
 
 
 def register(kind: str) -> Callable[[type[Granularity]], type[Granularity]]:
-    """Class decorator: make a granularity known under the name that configurations use."""
+    """Return a class decorator that registers a granularity under the name that configurations use."""
 
-    def keep(granularity: type[Granularity]) -> type[Granularity]:
+    def add(granularity: type[Granularity]) -> type[Granularity]:
         _KINDS[kind] = granularity
         return granularity
 
-    return keep
+    return add
 
 
-def kind_named(kind: str) -> type[Granularity]:
-    """Return the class of a kind. Its file is imported if nothing is registered yet. Raises ValueError."""
+def granularity_class(kind: str) -> type[Granularity]:
+    """Return the class of a kind, importing its file if the kind is not registered yet. Raises ValueError if there is none."""
     if kind not in _KINDS and kind.isidentifier():
         module = f"{__name__}.{kind}"
         try:
@@ -151,9 +151,9 @@ def kind_named(kind: str) -> type[Granularity]:
 
 
 def granularities_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, Granularity]:
-    """Return the granularities of a configuration by kind, in its order. Raises ValueError."""
+    """Return the granularities of a configuration by kind, in its order. Raises ValueError for unknown or repeated kinds."""
     kinds = [entry["kind"] for entry in entries]
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"granularities {kinds} name one twice: give each once")
     settings = [{name: value for name, value in entry.items() if name != "kind"} for entry in entries]
-    return {kind: kind_named(kind)(**setting) for kind, setting in zip(kinds, settings, strict=True)}
+    return {kind: granularity_class(kind)(**setting) for kind, setting in zip(kinds, settings, strict=True)}

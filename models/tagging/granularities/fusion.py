@@ -1,4 +1,4 @@
-"""Cross-modal attention, the same for each granularity.
+"""Cross-modal attention between words and the rows of a granularity.
 
 Equations and names: Liu et al., *Multi-granularity cross-modality representation learning for named entity
 recognition on social media* (arXiv 2210.14163), section 3.
@@ -14,7 +14,7 @@ HEAD_WIDTH = 64
 
 
 class AttentionLayer(nn.Module):
-    """One post-norm BERT layer whose queries may come from another sequence than its keys and values.
+    """A post-norm BERT layer whose queries may come from another sequence than its keys and values.
 
     `SelfEnc(x)` is `layer(x, x, mask)`, `Cross(q, kv)` is `layer(q, kv, mask)`.
     """
@@ -38,19 +38,19 @@ class AttentionLayer(nn.Module):
         Args:
             q: (B, Q, D).
             kv: (B, K, D).
-            kv_mask: (B, K) bool, true where there is something to attend to.
+            kv_mask: (B, K) bool, false on keys that are ignored.
 
         Returns:
-            (B, Q, D), and the attention weights, mean over heads, (B, Q, K): they sum to 1 over what the mask lets
-            through, and are all 0 where it lets nothing through.
+            The output (B, Q, D), and the attention weights, mean over heads, (B, Q, K). Weights sum to 1 over the keys,
+            or are all 0 if the mask is false for every key.
         """
         query, key, value = (self._split(layer(x)) for layer, x in ((self.query, q), (self.key, kv), (self.value, kv)))
         scores = query @ key.transpose(2, 3) / query.shape[-1] ** 0.5  # shape: (B, heads, Q, K)
-        off = ~kv_mask[:, None, None, :]
-        weights = scores.float().masked_fill(off, torch.finfo(torch.float32).min).softmax(-1).masked_fill(off, 0)
-        read = self.dropout(weights.to(value.dtype)) @ value  # shape: (B, heads, Q, head width)
-        read = self.dropout(self.attended(read.transpose(1, 2).flatten(2)))
-        x = self.attended_norm(q + read)
+        ignored = ~kv_mask[:, None, None, :]
+        weights = scores.float().masked_fill(ignored, torch.finfo(torch.float32).min).softmax(-1).masked_fill(ignored, 0)
+        context = self.dropout(weights.to(value.dtype)) @ value  # shape: (B, heads, Q, head width)
+        context = self.dropout(self.attended(context.transpose(1, 2).flatten(2)))
+        x = self.attended_norm(q + context)
         x = self.output_norm(x + self.dropout(self.output(functional.gelu(self.intermediate(x)))))
         return x, weights.mean(1)
 
@@ -59,13 +59,13 @@ class AttentionLayer(nn.Module):
 
 
 class TextGuidedAttention(nn.Module):
-    """What each word reads from one view of the pictures, directly and guided by the text.
+    """Attends from words to the rows of a view, directly and guided by the text, and combines both by a gate.
 
     direct  = Cross(M, SelfEnc(x1));  guided = Cross(M, Cross(SelfEnc(x2), M))
     g = sigmoid(W [direct; guided] + b);  result = g * direct + (1 - g) * guided
 
-    For the grid these are C1, C2, g1 and F1 of the paper. For objects they are D1, D2, F2, and g is 1 - g2: the paper
-    puts its second gate on D2, which is the same family of functions (W = -[W4 W3], b = -b2).
+    For the grid these are C1, C2, g1 and F1 of the paper. For objects they are D1, D2 and F2, with g = 1 - g2, since the
+    paper's second gate weights D2. Both can express the same functions (W = -[W4 W3], b = -b2).
     """
 
     def __init__(self, width: int, dropout: float) -> None:
@@ -78,17 +78,17 @@ class TextGuidedAttention(nn.Module):
         self.gate = nn.Linear(2 * width, width)
 
     def forward(self, text: Tensor, text_mask: Tensor, x1: Tensor, x2: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Read the view that x1 and x2 project.
+        """Attend to two projections of a view.
 
         Args:
             text: (B, L, D), M of the paper.
             text_mask: (B, L) bool.
-            x1, x2: (B, R, D), two projections of the same regions or objects.
+            x1, x2: (B, R, D), two projections of the same rows: cells or objects.
             mask: (B, R) bool.
 
         Returns:
-            (B, L, D), exactly 0 for posts with nothing to read; and how much of each region went into each word,
-            (B, L, R): attention of both paths, weighted by the mean of the gate between them. Sums to 1 or is 0.
+            Features (B, L, D), exactly 0 for posts without rows; and the weight of each row for each subword, (B, L, R).
+            That is the attention weight of both paths, averaged by the mean of the gate. Weights sum to 1, or are all 0.
         """
         v1, _ = self.encode_direct(x1, x1, mask)
         v2, _ = self.encode_guided(x2, x2, mask)
@@ -96,8 +96,8 @@ class TextGuidedAttention(nn.Module):
         guided_view, _ = self.attend_text(v2, text, text_mask)
         guided, guided_weights = self.read_guided(text, guided_view, mask)
         g = torch.sigmoid(self.gate(torch.cat([direct, guided], dim=2)))
-        read = g * direct + (1 - g) * guided
+        combined = g * direct + (1 - g) * guided
         g_mean = g.float().mean(2, keepdim=True)  # shape: (B, L, 1)
         used = g_mean * direct_weights + (1 - g_mean) * guided_weights
-        anything = mask.any(1)[:, None, None]
-        return read.masked_fill(~anything, 0), used.masked_fill(~anything, 0)
+        has_rows = mask.any(1)[:, None, None]
+        return combined.masked_fill(~has_rows, 0), used.masked_fill(~has_rows, 0)

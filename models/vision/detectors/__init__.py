@@ -1,4 +1,4 @@
-"""Detectors. Add one: a file like `onnx.py`, and a line in `DETECTORS`."""
+"""Object detectors. To add one, write a file like `onnx.py` and add its class to `DETECTORS`."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ from models.vision.detectors.detector import Detector, DetectorError
 from models.vision.detectors.onnx import OnnxDetector
 from models.vision.detectors.yolo import YoloDetector
 
-__all__ = ["DETECTORS", "Detector", "DetectorError", "load_detector"]
+__all__ = ["DETECTORS", "Detector", "DetectorError", "detector_or_none", "load_detector"]
 
 DETECTORS: tuple[type[Detector], ...] = (
     OnnxDetector,
     YoloDetector,
 )
-"""The first one that takes a name loads it."""
+"""The first one that accepts a name loads it."""
+
+
+def detector_or_none(value: str) -> str | None:
+    """Parse the value of a `--detector` option: return None for `none`, which runs without a detector, else the name."""
+    return None if value.lower() == "none" else value
 
 
 def load_detector(spec: str, device: str, threads: int) -> Detector:
-    """Load the detector that takes a name.
+    """Load a detector.
 
     Args:
-        spec: `.onnx` file, `.pt` file or name, `.yaml` name (random weights), or folder of a shipped detector.
+        spec: `.onnx` file, `.pt` file or name, `.yaml` name (random weights), or folder of a detector.
         device: of the network.
-        threads: pictures at a time on a CPU; the objects do not depend on it.
+        threads: pictures that run in parallel on a CPU; the results do not depend on it.
 
     Raises:
-        DetectorError: no detector takes the name, or its file is missing or damaged.
+        DetectorError: no detector accepts the name, or its file is missing or damaged.
     """
     for detector in DETECTORS:
-        if detector.takes(spec):
+        if detector.accepts(spec):
             return detector(spec, device, threads)
-    raise DetectorError(f"--detector {spec!r} is no .onnx file, ultralytics .pt or .yaml name, or detector folder; 'none' runs without")
+    raise DetectorError(
+        f"--detector {spec!r} is not an .onnx file, an ultralytics .pt or .yaml name, or a detector folder: give one of these, or 'none'"
+    )

@@ -1,4 +1,4 @@
-"""What every detector takes and gives. Imports no detector, so each detector can import it."""
+"""The interface of detectors, and what they share. It imports no detector, so that each detector can import it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ from models.vision.images.features import ImageFeatures
 
 
 class DetectorError(ValueError):
-    """The detector cannot be loaded; the message is one sentence with the cure."""
+    """A detector cannot be loaded. The message is one sentence that says what to do."""
 
 
 class Detector(Protocol):
-    """A detector; it loads itself from a name that it takes.
-
-    It asks for each picture on a square of `side` pixels, and chooses itself how many go through the network at once.
+    """A detector. It reads pictures on a square canvas and chooses its own batch size.
 
     Args:
-        spec: file, folder or name for which `takes` is true.
+        spec: file, folder or name that `accepts` is true for.
         device: of the network.
-        threads: pictures at a time on a CPU.
+        threads: pictures that run in parallel on a CPU.
 
     Attributes:
-        name: what it is called, with the beginning of its file's SHA-256.
+        name: name of the file, and the first digits of its SHA-256.
         names: class names by id.
-        side: S, pixels of the square that it reads.
-        grid_width: C, channels of its grid; 0 where it makes none.
+        side: S, side of the canvas in pixels.
+        grid_width: C, channels of its grid of features; 0 if it makes none.
     """
 
     name: str
@@ -42,23 +40,29 @@ class Detector(Protocol):
     def __init__(self, spec: str, device: str, threads: int) -> None: ...
 
     @staticmethod
-    def takes(spec: str) -> bool:
-        """True if the name is one that this detector loads; whether the file is there and whole is found out in loading."""
+    def accepts(spec: str) -> bool:
+        """Return whether this detector loads such a name. The file itself is checked when it is loaded."""
         ...
 
     def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
-        """Features of each picture, a grid only where the detector makes one; they do not depend on the others."""
+        """Return the features of each picture, with a grid if the detector makes one. They do not depend on the others."""
         ...
 
 
 def to_tensor(canvases: Sequence[Canvas]) -> Tensor:
-    """(B, 3, S, S) float32 in [0, 1], RGB."""
+    """Return the pixels of the canvases: (B, 3, S, S) float32 in [0, 1], RGB."""
     stacked = torch.from_numpy(np.stack([canvas.pixels for canvas in canvases]))
     return stacked.permute(0, 3, 1, 2).float() / 255
 
 
 def to_features(canvas: Canvas, found: Tensor, grid: Tensor | None) -> ImageFeatures:
-    """Image features from one picture's part of a network's output; `found` as `nms.select` gives it."""
+    """Return the features of one picture.
+
+    Args:
+        canvas: of the picture.
+        found: (K, 6) from `nms.select`.
+        grid: (49, C), or None.
+    """
     found = found.cpu()
     return ImageFeatures(
         width=canvas.width,

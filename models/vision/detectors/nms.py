@@ -1,4 +1,4 @@
-"""Select the best boxes from the raw output of a detector."""
+"""Select the best boxes from the raw output of a detector: confidence threshold and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 CONFIDENCE, IOU, MAX_OBJECTS, MAX_CANDIDATES = 0.25, 0.7, 300, 2000
-"""As ultralytics predicts by default; of more candidates in one picture the best are kept."""
+"""The defaults of ultralytics' prediction, and how many candidates of one picture suppression gets: the best ones."""
 
 
 def select(output: Tensor, iou: float = IOU) -> list[Tensor]:
-    """Objects of each picture, best first.
+    """Return the objects of each picture, best first.
 
     Args:
-        output: (B, 4 + classes, anchors), xywh in pixels and class probabilities; or (B, N, 6), xyxy, score, class, from
-            a network that needs no suppression.
-        iou: overlap with a better box of its class above which a box is dropped.
+        output: (B, 4 + classes, anchors), xywh in pixels and class probabilities; or, from a network that needs no
+            suppression, (B, N, 6): xyxy in pixels, score, class.
+        iou: a box is dropped if its overlap with a better box of its class is larger.
 
     Returns:
-        For each picture (K, 6): xyxy in pixels, score, class; K at most 300.
+        (K, 6) per picture: xyxy in pixels, score, class. K is at most 300.
     """
     if output.shape[2] == 6:
         return [_best(found[found[:, 4] > CONFIDENCE]) for found in output.float()]

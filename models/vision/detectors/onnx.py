@@ -1,4 +1,4 @@
-"""Detectors as ultralytics exports them to ONNX, by onnxruntime."""
+"""Detectors that ultralytics exported to ONNX, run by onnxruntime."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from models.vision.images.features import ImageFeatures
 
 
 class OnnxDetector:
-    """See `Detector`. Makes no grid: an export has no output for it."""
+    """An ONNX export. See `Detector`. It makes no grid, since an export does not output the feature map."""
 
     grid_width = 0
 
     def __init__(self, spec: str, device: str, threads: int) -> None:
-        import onnxruntime  # here: only a run with an ONNX file needs it
+        import onnxruntime  # only needed for an ONNX file
 
         path = Path(spec)
         if not path.is_file():
             raise DetectorError(f"--detector {str(path)!r}: there is no such file")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # `InferencePool` runs several pictures at a time instead
+        options.intra_op_num_threads = 1  # `InferencePool` runs several pictures in parallel instead
         options.log_severity_level = 3
         providers = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
         available = [p for p in providers if p in onnxruntime.get_available_providers()]
@@ -41,7 +41,7 @@ class OnnxDetector:
             self.side = max(ast.literal_eval(meta["imgsz"]))
             self._input = self._session.get_inputs()[0]
             self._infer(torch.zeros(1, 3, self.side, self.side))
-        except Exception as error:  # onnxruntime raises a dozen kinds of its own
+        except Exception as error:  # onnxruntime raises a dozen exception types of its own
             raise DetectorError(f"--detector {str(path)!r} is no ONNX export of an ultralytics detector: {str(error)[:200]}") from error
         if meta.get("task", "detect") != "detect":
             raise DetectorError(f"--detector {str(path)!r} is a model for {meta['task']!r}: export one for 'detect'")
@@ -49,12 +49,12 @@ class OnnxDetector:
         self.name = f"{path.name}@{file_sha256(path)[:12]}"
 
     @staticmethod
-    def takes(spec: str) -> bool:
-        """True for `.onnx` files."""
+    def accepts(spec: str) -> bool:
+        """Return True for `.onnx` files."""
         return Path(spec).suffix == ".onnx"
 
     def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
-        """Objects of each picture."""
+        """Return the objects of each picture."""
         return self._pool.run(self._detect, canvases)
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
@@ -62,7 +62,7 @@ class OnnxDetector:
         return [to_features(canvas, objects, None) for canvas, objects in zip(canvases, found, strict=True)]
 
     def _infer(self, pixels: Tensor) -> Tensor:
-        """The network's output of one picture. A fixed batch of the export is filled up with copies of it: export a batch of 1."""
+        """Return the output for one picture, (1, ...). An export with a fixed batch size gets copies of it, so export with 1."""
         batch = self._input.shape[0]
         filled = pixels.expand(batch if isinstance(batch, int) else 1, -1, -1, -1)
         return torch.from_numpy(self._session.run(None, {self._input.name: filled.numpy()})[0][:1])

@@ -1,4 +1,4 @@
-"""Detectors that ultralytics builds. The one module that imports ultralytics (AGPL-3.0), and only when it is used."""
+"""Detectors built by ultralytics (AGPL-3.0). Only this module imports ultralytics, and only when it is used."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from models.vision.images.features import GRID_SIDE, ImageFeatures
 
 
 class YoloDetector:
-    """See `Detector`. The grid comes from the last layer of the backbone, in the same pass.
+    """An ultralytics detector. See `Detector`. Its grid is the output of the last layer of its backbone, from the same pass.
 
     Args:
-        spec: `.pt` file or name (fetched by ultralytics where there is a network), `.yaml` name (random weights), or
-            folder with `config.json` and `model.safetensors`.
+        spec: `.pt` file or name (ultralytics downloads it), `.yaml` name (random weights), or folder with `config.json`
+            and `model.safetensors`.
         device: of the network.
-        threads: pictures at a time on a CPU.
+        threads: pictures that run in parallel on a CPU.
     """
 
     side = 640
@@ -49,34 +49,34 @@ class YoloDetector:
         self._pool = InferencePool(self._device, threads)
         self._network = network.to(self._device, memory_format=torch.channels_last)
         backbone = network.model[len(network.yaml["backbone"]) - 1]
-        backbone.register_forward_hook(self._keep_features)
-        self._kept = threading.local()
+        backbone.register_forward_hook(self._store_features)
+        self._hooked = threading.local()
         blank = Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)
         (found,) = self.detect([blank])
         assert found.grid is not None
         self.grid_width = found.grid.shape[1]
 
     @staticmethod
-    def takes(spec: str) -> bool:
-        """True for `.pt` and `.yaml` names, and for folders with `config.json`."""
+    def accepts(spec: str) -> bool:
+        """Return True for `.pt` and `.yaml` names, and for folders with `config.json`."""
         return Path(spec).suffix in (".pt", ".yaml") or (Path(spec) / "config.json").is_file()
 
     def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
-        """Objects and grid of each picture."""
+        """Return the objects and the grid of each picture."""
         return self._pool.run(self._detect, canvases)
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         pixels = to_tensor(canvases).to(self._device, memory_format=torch.channels_last)
         output = self._network(pixels)
         found = select(output[0] if isinstance(output, tuple) else output)
-        grids = [self._grid(canvas, features) for canvas, features in zip(canvases, self._kept.features, strict=True)]
+        grids = [self._grid(canvas, features) for canvas, features in zip(canvases, self._hooked.features, strict=True)]
         return [to_features(canvas, objects, grid) for canvas, objects, grid in zip(canvases, found, grids, strict=True)]
 
-    def _keep_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
-        self._kept.features = features  # shape: (B, C, S / 32, S / 32); per thread, since many threads may detect at once
+    def _store_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
+        self._hooked.features = features  # shape: (B, C, S / 32, S / 32); per thread, since several threads may detect at once
 
     def _grid(self, canvas: Canvas, features: Tensor) -> Tensor:
-        """(49, C): the part of the feature map that shows the picture, not its grey border, pooled to 7 x 7."""
+        """Pool the part of a feature map (C, H, W) that shows the picture, without its grey border, to (49, C)."""
         stride = self.side / features.shape[1]
         left, top = int(canvas.left / stride), int(canvas.top / stride)
         right, bottom = max(left + 1, -int(-canvas.right // stride)), max(top + 1, -int(-canvas.bottom // stride))
@@ -85,9 +85,10 @@ class YoloDetector:
 
 
 def _ultralytics() -> Any:
-    """Ultralytics, kept from running code in weights, changing threads, writing settings into the home folder, and changing Pillow.
+    """Import ultralytics without its side effects.
 
-    It replaces `PIL.Image.open` by one that installs a plugin when a file is no picture.
+    It may not run code in weights, change the number of threads, write settings into the home folder, or change Pillow:
+    it replaces `PIL.Image.open` by a function that installs a plugin if a file is not a picture.
     """
     threads, pil_open = torch.get_num_threads(), Image.open
     was_set = "OMP_NUM_THREADS" in os.environ
@@ -99,7 +100,7 @@ def _ultralytics() -> Any:
     import ultralytics
     from ultralytics.nn import tasks
 
-    tasks.SAFE_LOAD = True  # its environment variable does nothing once somebody else has imported it
+    tasks.SAFE_LOAD = True  # its environment variable has no effect if another module has imported it already
     if not was_set:
         os.environ.pop("OMP_NUM_THREADS", None)
     torch.set_num_threads(threads)
@@ -115,10 +116,10 @@ def _from_ultralytics(spec: str) -> tuple[Any, tuple[str, ...], str]:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = _ultralytics().YOLO(spec)
-    except Exception as error:  # ultralytics raises whatever the download or the file leads to
+    except Exception as error:  # ultralytics passes on any exception of the download or of the file
         text = " ".join(str(error).split())[:200]
         raise DetectorError(
-            f"--detector {spec!r} cannot be had: {text}; give a file that is here, or leave it out for the shipped one"
+            f"--detector {spec!r} is not available: {text}; give a file on this machine, or leave it out for the shipped one"
         ) from error
     if model.task != "detect":
         raise DetectorError(f"--detector {spec!r} is a model for {model.task!r}: give one for 'detect', such as yolo11n.pt")
@@ -130,7 +131,7 @@ def _from_ultralytics(spec: str) -> tuple[Any, tuple[str, ...], str]:
 
 def _from_folder(folder: Path) -> tuple[Any, tuple[str, ...], str]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if not config.get("architecture", "").endswith(".yaml"):  # of any other name ultralytics would open a file, with its code
+    if not config.get("architecture", "").endswith(".yaml"):  # any other name ultralytics would open as a file that may hold code
         raise DetectorError(f"--detector {str(folder)!r}: the architecture in config.json is no name of an ultralytics .yaml")
     weights = folder / "model.safetensors"
     if not weights.is_file() or file_sha256(weights) != config["sha256"]:
@@ -141,7 +142,7 @@ def _from_folder(folder: Path) -> tuple[Any, tuple[str, ...], str]:
 
 
 def empty_network(architecture: str) -> Any:
-    """An ultralytics network of that architecture in eval mode, normalisation folded into the convolutions."""
+    """Return an ultralytics network with random weights, in eval mode, batch normalisation fused into its convolutions."""
     os.environ.setdefault("YOLO_OFFLINE", "1")
     with torch.random.fork_rng():
         return _ultralytics().YOLO(architecture, task="detect").model.fuse().eval()

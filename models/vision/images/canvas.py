@@ -1,4 +1,4 @@
-"""Pictures to the fixed squares that the networks read, and boxes back again."""
+"""Resize pictures to the square inputs of the networks, and map boxes back to the original picture."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ cv2.setNumThreads(1)  # pictures are resized in parallel, one thread each
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A picture scaled to fit a square, centred, the rest grey: ultralytics' LetterBox.
+    """A picture scaled to fit a square, centred on grey, as by ultralytics' LetterBox.
 
     Attributes:
         pixels: (S, S, 3) uint8 RGB.
-        left, top, right, bottom: where the picture is in it, pixels of the square.
-        width, height: of the original picture.
+        left, top, right, bottom: bounds of the picture in the square, in pixels.
+        width, height: of the original picture, in pixels.
     """
 
     pixels: np.ndarray
@@ -32,14 +32,14 @@ class Canvas:
     height: int
 
     def to_original(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes (K, 4) xyxy in pixels of the square to pixels of the original picture, clipped to it."""
+        """Map boxes (K, 4) xyxy from pixels of the square to pixels of the original picture, clipped to it."""
         ratio = min(len(self.pixels) / self.width, len(self.pixels) / self.height)
         moved = (boxes - np.array([self.left, self.top] * 2, np.float32)) / np.float32(ratio)
         return moved.clip(0, np.array([self.width, self.height] * 2, np.float32))
 
 
 def letterbox(picture: Picture, side: int) -> Canvas:
-    """The whole picture on a grey square of `side` pixels; no side of it is scaled below 1 pixel."""
+    """Scale a picture to fit a grey square of `side` pixels. Its width and height stay at least 1 pixel."""
     ratio = min(side / picture.width, side / picture.height)
     w, h = max(round(picture.width * ratio), 1), max(round(picture.height * ratio), 1)
     left, top = round((side - w) / 2 - 0.1), round((side - h) / 2 - 0.1)
@@ -49,7 +49,7 @@ def letterbox(picture: Picture, side: int) -> Canvas:
 
 
 def centre_crop(picture: Picture, side: int) -> np.ndarray:
-    """(side, side, 3) uint8 RGB: the shorter side scaled to `side`, the middle cut out; the same picture, the same cut."""
+    """Scale the shorter side of a picture to `side` and crop the centre: (side, side, 3) uint8 RGB."""
     height, width = picture.pixels.shape[:2]
     ratio = side / min(width, height)
     cut_w, cut_h = (max(1, min(size, round(side / ratio))) for size in (width, height))

@@ -1,4 +1,4 @@
-"""What the vision networks give of one image."""
+"""The features of one image, the output of the vision model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 GRID_SIDE = 7
-"""Cells on each side of the grid of features; a row of the grid is one cell."""
+"""The grid of features has 7 x 7 cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,12 @@ class ImageFeatures:
     """Features of one image.
 
     Attributes:
-        width, height: of the original as a viewer shows it.
-        labels: (K,) int64, class ids of the detector, best first.
-        scores: (K,) float32.
+        width, height: of the original in pixels, after its EXIF rotation.
+        labels: (K,) int64, class ids of the detected objects, best first.
+        scores: (K,) float32, confidences.
         boxes: (K, 4) float32, xyxy, pixels of the original.
-        grid: (49, C) float16, rows of a 7 x 7 grid from the top left, or None.
+        grid: (49, C) float16, features of the 7 x 7 cells, row by row from the top left; or None.
+        is_partial: whether a part of the picture's rows is missing.
     """
 
     width: int
@@ -28,8 +29,9 @@ class ImageFeatures:
     scores: np.ndarray
     boxes: np.ndarray
     grid: np.ndarray | None = None
+    is_partial: bool = False
 
     @classmethod
     def empty(cls, width: int, height: int) -> ImageFeatures:
-        """No objects and no grid."""
+        """Return features without objects and without a grid."""
         return cls(width, height, np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros((0, 4), np.float32))

@@ -72,7 +72,7 @@ def test_a_cache_of_other_networks_is_left_alone(tmp_path: Path) -> None:
     cache = tmp_path / "features.npz"
     picture_features(["flower"], IMAGES, load_vision_model(ModelOptions(threads=1)), cache)
     before = cache.read_bytes()
-    with pytest.raises(ValueError, match="is what other networks saw"):
+    with pytest.raises(ValueError, match="has features of other networks"):
         picture_features(["flower"], IMAGES, load_vision_model(ModelOptions(detector=None, threads=1)), cache)
     assert cache.read_bytes() == before
 

@@ -15,7 +15,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 
 from models.datasets.conll import LabelledPost, read_conll
 from models.evaluation.calibration import fit_temperature, plot, reliability
-from models.evaluation.predictions import Found, over_tokens, shuffled
+from models.evaluation.predictions import Prediction, over_tokens, shuffled
 from models.evaluation.scores import bootstrap, counts, score
 from models.tagging.crf import CRF
 from models.tagging.labels import TYPES, Span, spans_of, spans_to_tags, tags_of
@@ -31,15 +31,15 @@ def spans(draw: st.DrawFn, words: int) -> tuple[Span, ...]:
 
 
 @st.composite
-def scored_posts(draw: st.DrawFn) -> tuple[list[LabelledPost], list[list[Found]]]:
+def scored_posts(draw: st.DrawFn) -> tuple[list[LabelledPost], list[list[Prediction]]]:
     words = draw(st.lists(st.integers(1, 12), min_size=1, max_size=6))
     posts = [LabelledPost(None, ("w",) * n, draw(spans(n))) for n in words]
-    return posts, [[Found(span, 0.5) for span in draw(spans(n))] for n in words]
+    return posts, [[Prediction(span, 0.5) for span in draw(spans(n))] for n in words]
 
 
 @settings(max_examples=60, deadline=None)
 @given(scored_posts())
-def test_scores_equal_those_counted_span_by_span(given_posts: tuple[list[LabelledPost], list[list[Found]]]) -> None:
+def test_scores_equal_those_counted_span_by_span(given_posts: tuple[list[LabelledPost], list[list[Prediction]]]) -> None:
     posts, found = given_posts
     scores = score(posts, found, TYPES, resamples=10, seed=0)
     gold = {(i, *span) for i, post in enumerate(posts) for span in post.spans}

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.pretrained import PRETRAINED
-from models.tagging.annotate import CRF_WORDS, Annotator, Entity, Seen
+from models.tagging.annotate import MAX_CRF_WORDS, Annotator, Entity
 from models.tagging.bundle import load_bundle
 from models.tagging.labels import TYPES
 from models.vision.images.features import ImageFeatures
@@ -54,8 +54,8 @@ def image_features(seed: int, objects: int = 3) -> ImageFeatures:
     )
 
 
-def posts() -> list[tuple[str, list[Seen]]]:
-    return [(text, [Seen(f"{i}-{j}.jpg", image_features(10 * i + j, objects=3 * j)) for j in range(i % 4)]) for i, text in enumerate(TEXTS)]
+def posts() -> list[tuple[str, dict[str, ImageFeatures]]]:
+    return [(text, {f"{i}-{j}.jpg": image_features(10 * i + j, objects=3 * j) for j in range(i % 4)}) for i, text in enumerate(TEXTS)]
 
 
 @pytest.mark.parametrize("batch_size", [2, 7, 32])
@@ -66,14 +66,14 @@ def test_a_post_does_not_depend_on_its_batch(batch_size: int) -> None:
 
 
 def test_finds_what_anybody_would() -> None:
-    (entities,) = annotator().annotate([("Taylor Swift sings in London", [])])
+    (entities,) = annotator().annotate([("Taylor Swift sings in London", {})])
     assert [(e.text, e.type) for e in entities] == [("Taylor Swift", "PER"), ("London", "LOC")]
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(max_size=200), max_size=4))
 def test_offsets_are_exact_for_any_text(texts: list[str]) -> None:
-    for text, entities in zip(texts, annotator().annotate([(text, []) for text in texts]), strict=True):
+    for text, entities in zip(texts, annotator().annotate([(text, {}) for text in texts]), strict=True):
         assert all(text[e.start : e.end] == e.text and e.text for e in entities)
         assert all(a.end <= b.start for a, b in pairwise(entities))
         assert all(0 < e.score <= 1 and e.evidence == () for e in entities)
@@ -81,7 +81,7 @@ def test_offsets_are_exact_for_any_text(texts: list[str]) -> None:
 
 def test_every_part_of_a_long_post_is_read() -> None:
     text = "Barack Obama met Angela Merkel in Berlin . " * 300
-    (entities,) = annotator().annotate([(text, [])])
+    (entities,) = annotator().annotate([(text, {})])
     starts = {e.start for e in entities if e.text == "Berlin"}
     assert len(starts) >= 290
     assert max(starts) > len(text) - 20
@@ -89,7 +89,7 @@ def test_every_part_of_a_long_post_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["a" * 50_000, "\u0301" * 5000, "😀", "\x00\x01", "x " * 20_000])
 def test_strange_texts_cost_nothing_but_time(text: str) -> None:
-    found, neighbour = annotator().annotate([(text, []), ("Taylor Swift sings in London", [])])
+    found, neighbour = annotator().annotate([(text, {}), ("Taylor Swift sings in London", {})])
     assert all(text[e.start : e.end] == e.text and e.text and e.type in TYPES for e in found)
     assert all(a.end <= b.start for a, b in pairwise(found))
     assert [(e.text, e.type) for e in neighbour] == [("Taylor Swift", "PER"), ("London", "LOC")]
@@ -104,7 +104,7 @@ def evidence_by(entities: list[Entity], keep: Callable[[Entity], bool]) -> list[
 
 
 def test_evidence_sums_to_one_for_each_granularity() -> None:
-    seen = [Seen("a.jpg", image_features(1)), Seen("b.jpg", image_features(2))]
+    seen = {"a.jpg": image_features(1), "b.jpg": image_features(2)}
     (entities,) = annotator().annotate([("Taylor Swift sings in London", seen)])
     assert entities
     for grids, objects in evidence_by(entities, lambda _: True):
@@ -117,7 +117,7 @@ def test_evidence_sums_to_one_for_each_granularity() -> None:
 def test_pictures_change_the_scores_and_their_absence_is_not_a_picture() -> None:
     text = "Jordan at the Garden"
     without, with_one, empty = (
-        annotator().annotate([(text, seen)])[0] for seen in ([], [Seen("a.jpg", image_features(1))], [Seen("a.jpg", image_features(1, 0))])
+        annotator().annotate([(text, seen)])[0] for seen in ({}, {"a.jpg": image_features(1)}, {"a.jpg": image_features(1, 0)})
     )
     assert [e.score for e in without] != [e.score for e in with_one]
     assert all(e.object is None for entity in empty for e in entity.evidence)
@@ -128,13 +128,13 @@ def test_another_detector_s_classes_are_matched_by_name_and_its_grid_is_not_read
     other = Annotator(bundle, ("unicorn", *reversed(NAMES)), "another-network")
     mine = image_features(1)
     theirs = ImageFeatures(mine.width, mine.height, len(NAMES) - mine.labels, mine.scores, mine.boxes, None)
-    seen = [Seen("a.jpg", ImageFeatures(mine.width, mine.height, mine.labels, mine.scores, mine.boxes, None))]
+    seen = {"a.jpg": ImageFeatures(mine.width, mine.height, mine.labels, mine.scores, mine.boxes, None)}
     text = "Taylor Swift sings in London"
-    assert other.annotate([(text, [Seen("a.jpg", theirs)])]) == annotator().annotate([(text, seen)])
+    assert other.annotate([(text, {"a.jpg": theirs})]) == annotator().annotate([(text, seen)])
 
 
 def test_a_long_post_does_not_make_its_neighbours_long() -> None:
-    posts = [("Anna in Paris", []), ("Bob in Rome", [])] * 20 + [("a " * 2000, [])]
+    posts = [("Anna in Paris", {}), ("Bob in Rome", {})] * 20 + [("a " * 2000, {})]
     asked: list[tuple[int, int]] = []
     crf = annotator().bundle.tagger.crf
     decode = crf.decode
@@ -143,7 +143,7 @@ def test_a_long_post_does_not_make_its_neighbours_long() -> None:
         found = annotator().annotate(posts)
     assert [[entity.text for entity in entities] for entities in found[:2]] == [["Anna", "Paris"], ["Bob", "Rome"]]
     assert sum(rows for rows, _ in asked) == len(posts)
-    assert all(rows * words <= CRF_WORDS for rows, words in asked)
+    assert all(rows * words <= MAX_CRF_WORDS for rows, words in asked)
 
 
 def test_half_precision_says_nearly_the_same() -> None:

@@ -14,7 +14,8 @@ from gensim.models import KeyedVectors
 
 from models.augment import coverage, main
 from models.datasets.conll import read_conll, text_of
-from models.tagging.augmentation import NEIGHBOURS, AugmentationTable, build_table, load_table, read_vectors, save_table
+from models.datasets.word_vectors import read_vectors
+from models.tagging.augmentation import NEIGHBOURS, AugmentationTable, build_table, load_table, save_table
 from models.tagging.labels import TYPES
 from models.tagging.words import split_words
 
@@ -148,7 +149,7 @@ def test_what_holds_no_vectors_is_told_in_a_sentence(tmp_path: Path, capsys: pyt
 def test_damaged_tables_are_refused(tmp_path: Path) -> None:
     save_table(AugmentationTable(["a", "b"], torch.zeros(3, 2)), tmp_path)
     (tmp_path / "augmentation.txt").write_text("a")
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="do not fit together"):
         load_table(tmp_path)
     (tmp_path / "augmentation.safetensors").write_bytes(b"\0" * 50)
     with pytest.raises(ValueError, match="holds no table"):

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.tagging.encoding import PIECES_PER_WORD, _cuts
+from models.tagging.encoding import MAX_SUBWORDS_PER_WORD, _cuts
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(1, PIECES_PER_WORD), min_size=1, max_size=300), st.integers(PIECES_PER_WORD, 126))
+@given(st.lists(st.integers(1, MAX_SUBWORDS_PER_WORD), min_size=1, max_size=300), st.integers(MAX_SUBWORDS_PER_WORD, 126))
 def test_windows_hold_whole_words_within_budget_and_own_each_word_once(counts: list[int], budget: int) -> None:
     cuts = _cuts(np.array(counts), budget)
     owned = [word for _, _, first, last in cuts for word in range(first, last)]

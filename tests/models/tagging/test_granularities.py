@@ -16,10 +16,10 @@ from torch.nn import functional
 
 import tests.models.tagging.toy_granularity  # noqa: F401  registers `shape`
 from models.loading import PRETRAINED
-from models.tagging.annotate import Annotator, Seen
+from models.tagging.annotate import Annotator
 from models.tagging.bundle import Bundle, _restored, load_bundle, save_bundle
-from models.tagging.bundle_format import upgraded
-from models.tagging.granularities import granularities_of, kind_named
+from models.tagging.bundle_format_1 import upgrade
+from models.tagging.granularities import granularities_of, granularity_class
 from models.tagging.granularities.fusion import TextGuidedAttention
 from models.tagging.tagger import Tagger, TaggerConfig
 from models.vision.images.features import ImageFeatures
@@ -60,7 +60,7 @@ def test_a_granularity_from_outside_is_read_and_is_evidence(tmp_path: Path) -> N
     save_bundle(tmp_path / "bundle", bundle.settings, bundle.tagger, bundle.tokenizer, bundle.table)
     loaded = load_bundle(tmp_path / "bundle")
     assert loaded.tagger.config.granularities[-1] == TOY
-    seen = [Seen("a.jpg", image_features(1)), Seen("b.jpg", image_features(2))]
+    seen = {"a.jpg": image_features(1), "b.jpg": image_features(2)}
     (entities,) = annotator(loaded).annotate([(POST, seen)])
     assert entities
     for entity in entities:
@@ -71,19 +71,19 @@ def test_a_granularity_from_outside_is_read_and_is_evidence(tmp_path: Path) -> N
 
 
 def test_a_granularity_from_outside_changes_the_answer_only_where_there_are_pictures() -> None:
-    shapes = [[Seen("a.jpg", replace(image_features(1), width=width))] for width in (64, 6400)]
+    shapes = [{"a.jpg": replace(image_features(1), width=width)} for width in (64, 6400)]
     narrow, wide = annotator(with_toy()).marginals([(POST, seen) for seen in shapes])
     assert not np.array_equal(narrow, wide)
     narrow, wide = annotator(shipped()).marginals([(POST, seen) for seen in shapes])
     assert np.array_equal(narrow, wide)
-    np.testing.assert_array_equal(annotator(with_toy()).marginals([(POST, [])])[0], annotator(shipped()).marginals([(POST, [])])[0])
+    np.testing.assert_array_equal(annotator(with_toy()).marginals([(POST, {})])[0], annotator(shipped()).marginals([(POST, {})])[0])
 
 
 def test_a_kind_is_found_by_the_name_of_its_file_and_no_other_way() -> None:
-    assert kind_named("grid").__module__ == "models.tagging.granularities.grid"
+    assert granularity_class("grid").__module__ == "models.tagging.granularities.grid"
     for name in ("sounds", "os.path", "../grid"):
         with pytest.raises(ValueError, match=f"granularity '{name}' is not known"):
-            kind_named(name)
+            granularity_class(name)
     with pytest.raises(ValueError, match="give each once"):
         granularities_of([TOY, TOY])
 
@@ -94,7 +94,7 @@ def test_a_bundle_of_one_granularity_and_format_1_fused_zeros_for_the_other(grid
     fuse, read = nn.Linear(8, 4), torch.randn(1, 3, 4)
     before = fuse(torch.cat([torch.zeros_like(read), read] if objects else [read, torch.zeros_like(read)], 2))
     old = {"encoder": {}, "grid_width": grid_width, "objects": objects}
-    config, tensors = upgraded(old, {"fuse.weight": fuse.weight, "fuse.bias": fuse.bias})
+    config, tensors = upgrade(old, {"fuse.weight": fuse.weight, "fuse.bias": fuse.bias})
     assert [entry["kind"] for entry in TaggerConfig(**config).granularities] == (["objects"] if objects else ["grid"])
     torch.testing.assert_close(read @ tensors["fuse.weight"].T + tensors["fuse.bias"], before, atol=1e-6, rtol=0)
 
@@ -105,7 +105,7 @@ def test_the_shipped_bundle_of_format_1_gives_the_emissions_of_its_own_names() -
     folder, tagger = PRETRAINED / "default", shipped().tagger
     assert json.loads((folder / "config.json").read_text())["format"] == 1
     stored = _restored(load_file(folder / "model.safetensors"))
-    seen = [Seen("a.jpg", image_features(1)), Seen("b.jpg", image_features(2))]
+    seen = {"a.jpg": image_features(1), "b.jpg": image_features(2)}
     (batch,) = annotator(shipped()).batches([(POST, seen)])
     (cells, grid_mask), (ids, object_mask) = batch.views
     S = tagger._augmented(batch)

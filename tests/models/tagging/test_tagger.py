@@ -25,7 +25,7 @@ from models.tagging.granularities import View
 from models.tagging.granularities.fusion import AttentionLayer
 from models.tagging.tagger import Batch, Tagger, TaggerConfig
 from models.training.config import TrainingConfig
-from models.training.loop import parameter_groups
+from models.training.optimization import parameter_groups
 
 D, A, C = 128, 10, 24
 LAYER = {"hidden_size": D, "num_attention_heads": 2, "intermediate_size": 4 * D}

@@ -22,7 +22,7 @@ class Shape(Granularity):
     unit: int
 
     @classmethod
-    def trained_with(cls, grid_width: int, object_names: Sequence[str]) -> Self:
+    def for_training(cls, grid_width: int, object_names: Sequence[str]) -> Self:
         return cls(1000)
 
     def network(self, width: int, dropout: float) -> nn.Module:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
-from models.training.masking import mask_pieces, masked_losses
+from models.training.masking import mask_subwords, masked_losses
 
 
 def test_shares_of_masking() -> None:
@@ -15,7 +15,7 @@ def test_shares_of_masking() -> None:
     pieces = torch.randint(5, 1000, (200, 500))
     special = torch.zeros_like(pieces, dtype=torch.bool)
     special[:, 0] = True
-    inputs, judged = mask_pieces(pieces, special, 4, 1000)
+    inputs, judged = mask_subwords(pieces, special, 4, 1000)
     assert not judged[:, 0].any()
     assert torch.equal(inputs[~judged], pieces[~judged])
     assert judged[:, 1:].float().mean() == pytest.approx(0.15, abs=0.003)
@@ -34,7 +34,7 @@ def test_the_losses_are_those_that_the_model_gives_for_its_labels() -> None:
     losses = masked_losses(model, texts, tokenizer)
     padded = torch.tensor([[*text.tolist(), *[0] * (42 - len(text))] for text in texts])
     torch.manual_seed(1)
-    inputs, judged = mask_pieces(padded, padded < 5, 4, 50)
+    inputs, judged = mask_subwords(padded, padded < 5, 4, 50)
     labels = padded.masked_fill(~judged, -100)
     with torch.autocast("cpu", torch.bfloat16):
         wanted = model(input_ids=inputs, attention_mask=(padded != 0).long(), labels=labels).loss

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from archive.digest import file_sha256
 from models.vision.detectors.yolo import YoloDetector, empty_network
-from models.vision.rebuild import FIXED, main
+from models.vision.rebuild import CONSTANT, main
 
 ARCHITECTURE = "yolov8n.yaml"
 NAMES = {1: "cat", 0: "person"}
@@ -66,7 +66,7 @@ def shapes() -> dict[str, tuple[int, ...]]:
 
 
 def test_weights_equal_the_formula_and_the_description_is_theirs(tmp_path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
-    weights = random_weights({name: shape for name, shape in shapes.items() if not name.endswith(FIXED)})
+    weights = random_weights({name: shape for name, shape in shapes.items() if not name.endswith(CONSTANT)})
     assert {stored.q.dtype.name for stored in weights.values() if isinstance(stored, Quantised)} == {"int8", "uint8"}
     write_onnx(tmp_path / "detector.onnx", weights)
     assert main(["--onnx", str(tmp_path / "detector.onnx"), "--output", str(tmp_path / "detector")]) == 0
@@ -82,7 +82,7 @@ def test_weights_equal_the_formula_and_the_description_is_theirs(tmp_path: Path,
             else:
                 expected = float(stored.flat[place])
             assert float(rebuilt[name].flat[place]) == pytest.approx(expected, rel=2**-10, abs=2**-24), (name, place)
-    (bins,) = (array for name, array in rebuilt.items() if name.endswith(FIXED))
+    (bins,) = (array for name, array in rebuilt.items() if name.endswith(CONSTANT))
     assert bins.flatten().tolist() == list(range(16))
     config = json.loads((tmp_path / "detector" / "config.json").read_text())
     assert config["names"] == ["person", "cat"]
@@ -92,7 +92,7 @@ def test_weights_equal_the_formula_and_the_description_is_theirs(tmp_path: Path,
 
 
 def test_a_file_without_a_weight_is_refused(tmp_path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
-    weights = random_weights({name: shape for name, shape in shapes.items() if not name.endswith(FIXED)})
+    weights = random_weights({name: shape for name, shape in shapes.items() if not name.endswith(CONSTANT)})
     lost = next(name for name, stored in weights.items() if isinstance(stored, Quantised))
     del weights[lost]
     write_onnx(tmp_path / "detector.onnx", weights)

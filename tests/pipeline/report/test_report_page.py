@@ -20,7 +20,7 @@ from PIL import Image
 
 from archive.images.decode import Limits
 from pipeline.options import RunOptions
-from pipeline.output import prepare
+from pipeline.output import earlier_run, prepare
 from pipeline.report.command import main
 from pipeline.report.page import visible
 from pipeline.report.posts import Mention, split
@@ -157,7 +157,8 @@ def test_a_run_may_replace_an_output_with_a_report(output: Path, tmp_path: Path)
     shutil.copytree(output, moved)
     assert main([str(moved), "--posts", "0"]) == 0
     assert (moved / "report.html").exists()
-    prepare(RunOptions(posts="posts.jsonl", output=str(moved), overwrite=True))
+    assert earlier_run(RunOptions(posts=["posts.jsonl"], output=str(moved), overwrite=True)) is None
+    prepare(str(moved), resumed=False)
     assert not (moved / "report.html").exists()
 
 

@@ -1,0 +1,144 @@
+"""Index one shard: read its headers into the file of a segment, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from archive.images import End, Link, Member, ShardProblem, index_shard
+from archive.images.index.identity import header_check
+from archive.images.index.links import resolve_links
+from archive.images.index.merge import Place, merge
+from archive.images.index.names import LONGEST_NAME, digest, terms_of
+from archive.images.index.segment import HASHES, LINK, MEMBERS, OWNERS, PACKINGS, Segment, Shard, open_segment, problem_line
+
+CHUNK_MEMBERS = 2**16
+"""Members that are held in memory; then they are sorted and written."""
+
+NEVER_PICTURES = frozenset(
+    ["json", "jsonl", "txt", "md", "csv", "tsv", "parquet", "html", "xml", "log", "yaml", "yml", "sha256", "md5", "cls", "npy", "npz"]
+)
+"""Extensions of what lies beside pictures. No key finds such members, so they cost nothing."""
+
+_NUMBER = {packing: number for number, packing in enumerate(PACKINGS)}
+
+
+def build(shard: str, size: int, modified: str, path: Path, before: Segment | None = None) -> None:
+    """Write the segment of one shard.
+
+    Args:
+        shard: its address.
+        size: of the shard in bytes, before it is read.
+        modified: time or ETag at that moment; ignored for a folder.
+        path: local file to write.
+        before: the segment of a tar that only grew: it is read on from the end.
+    """
+    start = (before.shards[0].end if before else None) or 0
+    with TemporaryDirectory(dir=path.parent) as folder:
+        reading = _Reading(shard, Path(folder))
+        for entry in index_shard(shard, start):
+            reading.add(entry)
+        places: list[Place] = [(before, 0)] if before else []
+        places += [(segment, 0) for segment in reading.finish()]
+        if shard.endswith("/"):
+            modified = reading.listing.hexdigest()
+        elif reading.is_unread:
+            modified = ""
+        check = "" if reading.end is None else header_check(shard, reading.end, [segment for segment, _ in places])
+        with path.open("wb") as file:
+            merge([(Shard(shard, size, modified, reading.end, check), places)], file)
+    if reading.links:
+        resolve_links(path)
+
+
+class _Reading:
+    """Collect the entries of a shard; full chunks go to files of a folder."""
+
+    def __init__(self, shard: str, folder: Path) -> None:
+        self.shard = shard
+        self.end: int | None = None
+        self.links = 0
+        self.is_unread = False
+        self.listing = hashlib.sha256()
+        self._folder = folder
+        self._written: list[Segment] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._digests = bytearray()
+        self._rows = array("B")
+        self._offsets, self._sizes, self._name_ends = array("q"), array("q"), array("q")
+        self._packings = bytearray()
+        self._names = bytearray()
+        self._problems = bytearray()
+
+    def add(self, entry: tuple[str, Member | Link] | ShardProblem | End) -> None:
+        if isinstance(entry, ShardProblem):
+            self._problem(entry)
+        elif isinstance(entry, End):
+            self.end = entry.position
+        else:
+            self._add(*entry)
+
+    def _problem(self, problem: ShardProblem) -> None:
+        self._problems += problem_line(problem)
+        self.is_unread |= problem.reason == "unreadable"
+        self.listing.update(self._problems[-64:])
+        if len(self._problems) > CHUNK_MEMBERS * 64:
+            self._write()
+
+    def _add(self, name: str, place: Member | Link) -> None:
+        if name.rpartition(".")[2].lower() in NEVER_PICTURES:
+            return
+        if len(name) > LONGEST_NAME or "\0" in name:
+            self._problem(ShardProblem(self.shard, "unusable_name", name[:LONGEST_NAME]))
+            return
+        member = len(self._offsets)
+        terms = terms_of(name)
+        self._digests += b"".join([digest(term) for term in terms])
+        self._rows.append(len(terms))
+        if isinstance(place, Link):
+            self.links += 1
+            offset, size, packing = 0, 0, LINK
+            self._names += f"{name}\0{place.target}".encode()
+        else:
+            offset, size, packing = place.offset, place.size, _NUMBER[place.packing]
+            self._names += name.encode()
+        self._offsets.append(offset)
+        self._sizes.append(size)
+        self._packings.append(packing)
+        self._name_ends.append(len(self._names))
+        if self.shard.endswith("/"):
+            self.listing.update(f"{size} {name}\n".encode())
+        if member + 1 == CHUNK_MEMBERS:
+            self._write()
+
+    def _chunk(self) -> Segment:
+        members = np.empty(len(self._offsets), MEMBERS)
+        columns: dict[str, array[int] | bytearray] = {
+            "offset": self._offsets,
+            "size": self._sizes,
+            "name_end": self._name_ends,
+            "packing": self._packings,
+        }
+        for name, column in columns.items():
+            members[name] = np.frombuffer(column, MEMBERS[name])
+        hashes = np.frombuffer(self._digests, HASHES)
+        owners = np.repeat(np.arange(len(members), dtype=OWNERS), np.frombuffer(self._rows, np.uint8))
+        order = np.argsort(hashes, kind="stable")
+        facts = Shard(self.shard, 0, "", None, "", len(members), len(hashes), len(self._names), len(self._problems))
+        return Segment((facts,), hashes[order], owners[order], members, self._names, self._problems)
+
+    def _write(self) -> None:
+        path = self._folder / f"{len(self._written)}.chunk"
+        with path.open("wb") as file:
+            merge([(Shard(self.shard), [(self._chunk(), 0)])], file)
+        self._written.append(open_segment(str(path), is_sealed=False))
+        self._begin()
+
+    def finish(self) -> list[Segment]:
+        return [*self._written, self._chunk()]

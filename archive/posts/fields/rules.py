@@ -1,0 +1,48 @@
+"""Conditions on a record: `path` is there, `!path` is not, `path=value`, `path!=value` (there, and another value)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from archive.posts.fields.paths import Scope, decoded, is_there, values
+from archive.posts.fields.syntax import Expression, parse_path
+
+_RULE = re.compile(r"(?P<absent>!?)(?P<path>(?:[^=!\[]|\[[^\]]*\])+)(?:(?P<other>!?)=(?P<value>.*))?", re.DOTALL)
+
+
+class Rule(NamedTuple):
+    """Hold a parsed condition.
+
+    Attributes:
+        path: what it looks at.
+        absent: True if it holds where nothing is there.
+        value: the text that the value must be, or None for any.
+        other: True if it must be another one.
+    """
+
+    path: Expression
+    absent: bool
+    value: str | None
+    other: bool
+
+    def holds(self, scope: Scope) -> bool:
+        for alternative in self.path:
+            for value in values(alternative[0], scope):
+                if is_there(value) and (self.value is None or (str(decoded(value)) == self.value) is not self.other):
+                    return not self.absent
+        return self.absent
+
+
+@lru_cache(maxsize=1024)
+def parse_rule(rule: str) -> Rule:
+    """Return the parsed condition.
+
+    Raises:
+        ValueError: it is no condition.
+    """
+    found = _RULE.fullmatch(rule)
+    if not found:
+        raise ValueError(f"{rule!r} is no condition on a field")
+    return Rule(parse_path(found["path"]), bool(found["absent"]), found["value"], bool(found["other"]))

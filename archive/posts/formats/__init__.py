@@ -1,0 +1,1 @@
+"""Cut posts files of any format into entries."""

@@ -1,0 +1,127 @@
+"""Run the tagger on posts of any length, and collect its output per word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+
+import numpy as np
+import torch
+
+from models.inference.pool import InferencePool
+from models.tagging.encoding import Encoder, Window
+from models.tagging.granularities import Granularity
+from models.tagging.tagger import Batch, Tagger, TaggerOutput
+from models.vision.images.features import ImageFeatures
+
+MIN_BATCH_SIZE = 4
+"""Smaller batches are padded with copies of their first window: products of very small matrices round differently."""
+
+BATCHES_HELD = 16
+"""Batches whose emissions and weights are in memory at the same time."""
+
+
+@dataclass(slots=True)
+class WordOutputs:
+    """Output of the tagger for the W words of one post.
+
+    Attributes:
+        emissions: (W, T) float32.
+        weights: per granularity, (W, P * E) float32: E weights for each of P pictures (`Granularity.weights_per_picture`).
+    """
+
+    emissions: np.ndarray
+    weights: list[np.ndarray]
+
+
+class WordTagger:
+    """Splits posts into windows, runs the tagger on batches of them, and joins the results.
+
+    Args:
+        tagger: the model, on `device`.
+        encoder: makes windows and batches.
+        device: of the tagger.
+        batch_size: windows per call of the tagger.
+        threads: batches that run in parallel on a CPU.
+        dtype: of matrix products.
+    """
+
+    def __init__(self, tagger: Tagger, encoder: Encoder, device: torch.device, batch_size: int, threads: int, dtype: torch.dtype) -> None:
+        self._tagger = tagger
+        self._encoder = encoder
+        self._device = device
+        self._batch_size = batch_size
+        self._dtype = dtype
+        self._pool = InferencePool(device, threads)
+        self.weights_per_picture = [granularity.weights_per_picture(encoder.source) for granularity in encoder.granularities]
+
+    def tag(self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]) -> dict[int, WordOutputs]:
+        """Return the outputs of each post that has words, by its index.
+
+        Args:
+            words: of each post.
+            features: of the pictures of each post.
+        """
+        windows = self._encoder.windows(words)
+        outputs: dict[int, WordOutputs] = {}
+        for window in windows:
+            if window.post not in outputs:
+                outputs[window.post] = self._zeros(len(words[window.post]), self._pictures(features[window.post]))
+        batches = self._batches(windows, features)
+        while held := list(islice(batches, BATCHES_HELD)):
+            results = self._pool.run(self._run, [batch for _, batch in held])
+            for (of_batch, _), output in zip(held, results, strict=True):
+                self._collect(of_batch, output, self._pictures(features[of_batch[0].post]), outputs)
+        return outputs
+
+    def batches(self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]) -> list[Batch]:
+        """Return the batches that `tag` runs the tagger on."""
+        return [batch for _, batch in self._batches(self._encoder.windows(words), features)]
+
+    def _pictures(self, features: Sequence[ImageFeatures]) -> int:
+        """Return how many pictures of a post the tagger reads."""
+        return min(len(features), self._encoder.max_pictures)
+
+    def _zeros(self, words: int, pictures: int) -> WordOutputs:
+        weights = [np.zeros((words, pictures * each), np.float32) for each in self.weights_per_picture]
+        return WordOutputs(np.zeros((words, self._tagger.emissions.out_features), np.float32), weights)
+
+    def _run(self, batches: Sequence[Batch]) -> list[TaggerOutput]:
+        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
+            return [self._tagger(batch) for batch in batches]
+
+    def _batches(self, windows: Sequence[Window], features: Sequence[Sequence[ImageFeatures]]) -> Iterator[tuple[list[Window], Batch]]:
+        """Batch windows of one padded length and one number of pictures, so that results do not depend on the others."""
+
+        def shape(window: Window) -> tuple[int, int]:
+            return window.padded_length, self._pictures(features[window.post])
+
+        for _, of_one_shape in groupby(sorted(windows, key=shape), key=shape):
+            group = list(of_one_shape)
+            for start in range(0, len(group), self._batch_size):
+                of_batch = group[start : start + self._batch_size]
+                padded = of_batch + of_batch[:1] * (MIN_BATCH_SIZE - len(of_batch))
+                batch = self._encoder.batch(padded, [features[window.post] for window in padded])
+                yield of_batch, batch.map(lambda tensor: tensor.to(self._device))
+
+    def _collect(self, windows: list[Window], output: TaggerOutput, pictures: int, outputs: dict[int, WordOutputs]) -> None:
+        """Copy the outputs at the first subword of each owned word from a batch to its posts."""
+        emissions = output.emissions.float().cpu().numpy()
+        weights = [
+            self._pooled(granularity, used, pictures) for granularity, used in zip(self._encoder.granularities, output.used, strict=True)
+        ]
+        for i, window in enumerate(windows):
+            of_post = outputs[window.post]
+            of_post.emissions[window.owned] = emissions[i, window.first_subwords]
+            for target, pooled in zip(of_post.weights, weights, strict=True):
+                if pooled is not None:
+                    target[window.owned] = pooled[i, window.first_subwords]
+
+    def _pooled(self, granularity: Granularity, used: torch.Tensor, pictures: int) -> np.ndarray | None:
+        """Pool the weights of rows (B, L, R) to those of evidence, (B, L, P * E); None if the batch has no rows."""
+        each = granularity.rows_per_picture(self._encoder.source)
+        if not pictures * each:
+            return None
+        of_pictures = used[:, :, : pictures * each].float().cpu().unflatten(2, (pictures, each))
+        return granularity.pool(of_pictures).flatten(2).numpy()

@@ -1,0 +1,141 @@
+"""Show what is in an archive, and the command to type: `python -m pipeline.peek ARCHIVE [--images SHARDS]`.
+
+No model is loaded. It tells the kinds of the files, the preset and the fields of the first one, three posts as they would be
+read, keys of pictures beside names in the shards, and what would be passed over. With `--sample N` it also annotates N posts,
+taken from the beginnings of files all over the archive, and tells the rate, the time and the disk that the whole would take.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from archive.images import End, Link, ShardProblem, index_shard
+from archive.posts.entries import FileKind, describe
+from archive.posts.fields.post import parse
+from archive.posts.fields.presets import Fields
+from archive.posts.records import Entry, Post, Reject
+from pipeline.definitions import UsageError, parser_of
+from pipeline.inputs import THREADS, FoundInputs, choose_fields, find_inputs, first_entries
+from pipeline.options import OPTIONS, RunOptions
+from pipeline.process import EXIT_DONE, EXIT_USAGE
+from pipeline.sample import estimate
+from pipeline.show import printable
+
+SHOWN = 3
+FIELD_OPTIONS = ("images", "preset", "each", "id", "text", "images_field", "alt", "markup", "model", "detector", "max_line_bytes")
+LARGE_WINDOW_BYTES = 128 * 2**20
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command. Returns its exit status: 2 for a mistake, told in one sentence."""
+    options = [option for option in OPTIONS if option.name in FIELD_OPTIONS]
+    parser = parser_of(options, __doc__ or "", "")
+    parser.prog = "python -m pipeline.peek"
+    parser.add_argument("posts", nargs="+", metavar="ARCHIVE", help="posts files: paths, globs or folders")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="also annotate N posts, and tell what the whole would take")
+    try:
+        given = vars(parser.parse_args(argv))
+        sample = given.pop("sample")
+        if sample < 0:
+            raise UsageError(f"--sample must be 1 or more, not {sample}")
+        for option in options:
+            option.check(given[option.name])
+        run = RunOptions(**given | {"posts": tuple(given["posts"]), "images": tuple(given["images"]), "output": "OUT"})
+        inputs = find_inputs(run)
+        for line in _report(run, inputs):
+            print(line, flush=True)
+        if sample:
+            print(estimate(run, inputs, sample))
+        return EXIT_DONE
+    except UsageError as error:
+        print(f"postner: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+def _report(run: RunOptions, inputs: FoundInputs) -> Iterator[str]:
+    yield from _files(inputs)
+    first = inputs.posts[0]
+    fields = choose_fields([first], run)[first]
+    entries = first_entries(first, run)
+    yield f"fields  preset {fields.preset} by the first records of {printable(first)}"
+    for name in ("each", "id", "text", "images", "alt", "markup"):
+        if value := getattr(fields, name):
+            yield f"        {name:<7} {printable(value)}"
+    yield f"first   {printable(_beginning(entries))}"
+    parsed = [parse(entry, fields) for entry in entries]
+    posts = [post for post in parsed if isinstance(post, Post)]
+    for post in posts[:SHOWN]:
+        yield f"post    {printable(post.id)}: {printable(post.text[:200])}"
+        for key in post.images[:SHOWN]:
+            yield f"        picture {printable(key)}"
+    if len(posts) < len(parsed):
+        kinds = Counter(other.reason if isinstance(other, Reject) else other.kind for other in parsed if not isinstance(other, Post))
+        yield f"other   {sum(kinds.values())} of the first {len(parsed)} records are no posts: " + _several(kinds)
+    yield from _pictures(inputs, [key for post in posts for key in post.images])
+    yield "command " + _command(run, fields)
+
+
+def _files(inputs: FoundInputs) -> Iterator[str]:
+    with ThreadPoolExecutor(THREADS) as threads:
+        kinds = dict(zip(inputs.posts, threads.map(describe, inputs.posts), strict=True))
+    yield f"posts   {len(kinds):,} files: " + _several(Counter(_kind(kind) for kind in kinds.values()))
+    whole = sum(not kind.splittable for kind in kinds.values())
+    if whole:
+        yield f"        {whole:,} cannot be cut: each is read by one worker, from its beginning"
+    windows = max((kind.window_bytes or 0 for kind in kinds.values()), default=0)
+    if windows > LARGE_WINDOW_BYTES:
+        yield f"        reading them takes up to {windows / 2**30:.1f} GB of memory: the window of zstd"
+    if inputs.passed_over:
+        yield "passed over  " + _several(Counter(inputs.passed_over))
+
+
+def _kind(kind: FileKind) -> str:
+    return " of ".join([*kind.packings, kind.format])
+
+
+def _several(counts: Counter[str]) -> str:
+    shown = [f"{printable(name)} {amount:,}" for name, amount in counts.most_common(2 * SHOWN)]
+    return ", ".join(shown + ["..."] * (len(counts) > 2 * SHOWN))
+
+
+def _beginning(entries: Sequence[Entry]) -> str:
+    data = next((entry.data for entry in entries if not isinstance(entry.data, bytes) or entry.data.strip()), b"")
+    return (data if isinstance(data, bytes) else json.dumps(data, default=str).encode())[:300].decode("utf-8", "replace")
+
+
+def _pictures(inputs: FoundInputs, keys: Sequence[str]) -> Iterator[str]:
+    if not inputs.shards:
+        if keys:
+            yield "images  the posts name pictures: add --images with the shards that hold them"
+        return
+    names = list(islice(_member_names(inputs.shards[0]), SHOWN))
+    yield f"images  {len(inputs.shards):,} shards"
+    yield f"        keys of posts:   {', '.join(map(printable, keys[:SHOWN])) or 'none: give --images_field'}"
+    yield f"        names in shards: {', '.join(map(printable, names)) or 'none'}"
+
+
+def _member_names(shard: str) -> Iterator[str]:
+    for entry in index_shard(shard):
+        if not isinstance(entry, ShardProblem | End) and not isinstance(entry[1], Link):
+            yield entry[0]
+
+
+def _command(run: RunOptions, fields: Fields) -> str:
+    words = ["python", "run_pipeline.py"]
+    for option in OPTIONS:
+        value = getattr(run, option.name)
+        if option.kind == "several":
+            words += [word for one in value for word in (f"--{option.name}", one)]
+        elif value != option.default and option.name != "output":
+            words += [f"--{option.name}", str(value)]
+    return shlex.join([*words, "--output", "OUT"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

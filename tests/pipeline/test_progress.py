@@ -1,0 +1,72 @@
+"""The progress line: it fits, it moves, it tells the rate of the last minute."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections import Counter
+
+import pytest
+
+from pipeline import progress as module
+from pipeline.progress import PostsLine, Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [20, 80, 200])
+def test_on_a_terminal_the_line_fits_and_is_removed_at_the_end(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(module, "TERMINAL_S", 0.01)
+    stream = Terminal()
+    with Progress(stream) as progress:
+        progress.now("indexing " + "x" * 300)
+        time.sleep(0.1)
+        progress.follow(lambda: "posts " + "y" * 300)
+        time.sleep(0.1)
+    lines = re.split(r"\r\x1b\[2K", stream.getvalue())
+    assert "\n" not in stream.getvalue()
+    assert max(map(len, lines)) == columns - 1
+    assert any(line.startswith("indexing") for line in lines)
+    assert any(line.startswith("posts") for line in lines)
+    assert lines[-1] == ""
+
+
+def test_in_a_log_every_line_has_a_date() -> None:
+    stream = io.StringIO()
+    with Progress(stream, log_s=0.02) as progress:
+        progress.now("loading the models")
+        time.sleep(0.15)
+    lines = stream.getvalue().splitlines()
+    assert lines
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d loading the models", line) for line in lines)
+
+
+def test_rate_and_time_left_are_those_of_the_last_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    counts: Counter[str] = Counter(lines=1000, posts=900, pictures=7)
+    line = PostsLine(lambda: counts, lambda: 10_100)
+    assert line() == ""
+    for second in range(100):  # ten posts a second, then two
+        clock[0] = second
+        counts["tagged"] += 10
+        line()
+    for second in range(100, 200):
+        clock[0] = second
+        counts["tagged"] += 2
+        shown = line()
+    assert "2.0/s" in shown
+    assert "1,200 of 10,000 posts" in shown
+    assert shown.startswith("12%")
+    assert "1:13:20 left" in shown
+
+
+def test_without_a_total_no_share_and_no_time_left_is_claimed() -> None:
+    shown = PostsLine(lambda: Counter(tagged=5, posts=9, lines=9), lambda: None)()
+    assert shown.startswith("5 posts, ")
+    assert "left" not in shown
