@@ -20,6 +20,7 @@ $(READY): requirements.txt requirements-dev.txt
 demo: setup  ## annotate the small archive in demo/archive and show some of it
 	$(PYTHON) run_pipeline.py --posts 'demo/archive/posts-*.jsonl' --images 'demo/archive/images-*.tar' --output out/demo --overwrite
 	$(PYTHON) -m pipeline.show out/demo
+	$(PYTHON) -m pipeline.report out/demo
 
 test: setup  ## run the tests
 	$(PYTHON) -m pytest

@@ -17,7 +17,8 @@ from transforms.writers.writer import Folder
 FOLDERS: tuple[Folder, ...] = ("annotations", "rejects")
 LOG = "error.log"
 RUNS, INDEX = "runs", "index"
-OURS = {*FOLDERS, FILE, LOG, RUNS, INDEX}
+REPORT = "report.html"  # of pipeline.report
+OURS = {*FOLDERS, FILE, LOG, RUNS, INDEX, REPORT}
 
 
 def earlier_run(options: RunOptions) -> RunManifest | None:

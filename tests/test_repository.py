@@ -132,6 +132,8 @@ def test_a_wheel_would_hold_every_module_and_the_weights() -> None:
     assert set(setuptools["packages"]) == {".".join(folder.parts) for folder in folders}
     held = {path for pattern in setuptools["package-data"]["models"] for path in (ROOT / "models").glob(pattern)}
     assert held >= {path for path in (ROOT / "models" / "pretrained").rglob("*") if path.is_file()}
+    pages = {path for pattern in setuptools["package-data"]["pipeline.report"] for path in (ROOT / "pipeline" / "report").glob(pattern)}
+    assert pages == {path for path in (ROOT / "pipeline").rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
 
 
 def test_every_dependency_is_explained_in_the_readme() -> None:
