@@ -1,0 +1,72 @@
+"""Text reader by rapidocr: PP-OCRv6 on onnxruntime, with the models of its wheel. The one module that imports rapidocr."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from archive.digest import file_sha256
+from archive.images.decode import Picture
+from models.inference.pool import InferencePool
+from models.vision.text_readers.text_reader import MAX_LINES, TextLine, TextReaderError
+
+LARGEST_SIDE = 100_000
+"""Above any side of a picture: rapidocr is given the size to read, and changes it no more."""
+
+
+class RapidReader:
+    """See `TextReader`. Reads Latin, Chinese and Japanese script; other scripts give wrong characters at a low score."""
+
+    def __init__(self, device: str, threads: int) -> None:
+        try:
+            import rapidocr  # here: only a run with this reader needs it
+            from onnxruntime import get_available_providers
+        except ImportError as error:
+            raise TextReaderError(f"--ocr rapidocr needs a package that is not here ({error}): pip install -r requirements.txt") from error
+        models = Path(rapidocr.__file__).parent / "models"
+        detection, recognition = models / "PP-OCRv6_det_small.onnx", models / "PP-OCRv6_rec_small.onnx"
+        if missing := [path.name for path in (detection, recognition) if not path.is_file()]:
+            raise TextReaderError(f"--ocr rapidocr: {', '.join(missing)} is not in the package: pip install -r requirements.txt")
+        on_gpu = device.startswith("cuda") and "CUDAExecutionProvider" in get_available_providers()
+        runtime = "EngineConfig.onnxruntime"
+        self._engine = rapidocr.RapidOCR(
+            params={
+                "Global.log_level": "critical",
+                "Global.use_cls": False,  # it finds text that stands upside down, which hardly occurs
+                "Global.use_vertical_padding": False,  # it makes a square of a banner
+                "Global.min_side_len": 1,
+                "Global.max_side_len": LARGEST_SIDE,
+                "Det.limit_type": "max",
+                "Det.limit_side_len": LARGEST_SIDE,
+                "Det.max_candidates": MAX_LINES,
+                "Det.model_path": str(detection),  # a path that is given is never downloaded
+                "Rec.model_path": str(recognition),
+                "Rec.rec_batch_num": 1,  # a batch is as wide as its longest line
+                f"{runtime}.intra_op_num_threads": 1,  # `InferencePool` reads several pictures at a time instead
+                f"{runtime}.inter_op_num_threads": 1,
+                f"{runtime}.use_cuda": on_gpu,
+                f"{runtime}.cuda_ep_cfg.device_id": int(device.partition(":")[2] or 0),
+                f"{runtime}.cuda_ep_cfg.cudnn_conv_algo_search": "DEFAULT",  # any other search runs anew for each size
+            }
+        )
+        self._pool = InferencePool(torch.device("cpu"), threads)
+        self.name = f"rapidocr-{version('rapidocr')}@{file_sha256(recognition)[:12]}"
+
+    def read(self, pictures: Sequence[Picture]) -> list[list[TextLine]]:
+        """Lines of each picture."""
+        return self._pool.run(lambda some: [self._lines(picture) for picture in some], pictures)
+
+    def _lines(self, picture: Picture) -> list[TextLine]:
+        found = self._engine(np.ascontiguousarray(picture.pixels[:, :, ::-1]))  # it takes BGR
+        if not found.txts:
+            return []
+        height, width = picture.pixels.shape[:2]
+        scale = np.array([picture.width / width, picture.height / height], np.float32)
+        corners = np.asarray(found.boxes, np.float32) * scale  # shape: (K, 4, 2)
+        boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
+        lines = zip(found.txts, boxes, found.scores, strict=True)
+        return [TextLine(text.strip(), box, float(score)) for text, box, score in lines if text.strip()][:MAX_LINES]
