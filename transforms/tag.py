@@ -77,10 +77,10 @@ class SliceTagger:
 
     def _image(self, key: str, picture: ImageFeatures | ImageError) -> dict[str, Any]:
         if isinstance(picture, ImageError):
-            return {"key": key, "status": picture.status, "width": None, "height": None, "objects": []}
+            return {"key": key, "status": picture.status, "width": None, "height": None, "objects": [], "texts": []}
         found = zip(picture.labels.tolist(), picture.scores.tolist(), picture.boxes.tolist(), strict=True)
         objects = [{"label": self._object_names[label], "score": score, "box": box} for label, score, box in found]
-        return {"key": key, "status": "ok", "width": picture.width, "height": picture.height, "objects": objects}
+        return {"key": key, "status": "ok", "width": picture.width, "height": picture.height, "objects": objects, "texts": []}
 
 
 def _image_rejects(post: Post, detected: DetectedSlice) -> Iterator[Reject]:

@@ -12,10 +12,11 @@ import torch
 from archive.digest import file_sha256
 from archive.images.decode import Picture
 from models.inference.pool import InferencePool
-from models.vision.text_readers.text_reader import MAX_LINES, TextLine, TextReaderError
+from models.vision.images.canvas import fit_area
+from models.vision.text_readers.text_reader import MAX_LINES, MAX_PIXELS, MAX_SIDE, TextLine, TextReaderError
 
-LARGEST_SIDE = 100_000
-"""Above any side of a picture: rapidocr is given the size to read, and changes it no more."""
+MIN_SCORE = 0.7
+"""Lines of a lower score are dropped: they are patterns that are no text, and scripts that the models do not read."""
 
 
 class RapidReader:
@@ -36,12 +37,13 @@ class RapidReader:
         self._engine = rapidocr.RapidOCR(
             params={
                 "Global.log_level": "critical",
+                "Global.text_score": MIN_SCORE,
                 "Global.use_cls": False,  # it finds text that stands upside down, which hardly occurs
                 "Global.use_vertical_padding": False,  # it makes a square of a banner
                 "Global.min_side_len": 1,
-                "Global.max_side_len": LARGEST_SIDE,
+                "Global.max_side_len": MAX_SIDE,
                 "Det.limit_type": "max",
-                "Det.limit_side_len": LARGEST_SIDE,
+                "Det.limit_side_len": MAX_SIDE,
                 "Det.max_candidates": MAX_LINES,
                 "Det.model_path": str(detection),  # a path that is given is never downloaded
                 "Rec.model_path": str(recognition),
@@ -61,6 +63,7 @@ class RapidReader:
         return self._pool.run(lambda some: [self._lines(picture) for picture in some], pictures)
 
     def _lines(self, picture: Picture) -> list[TextLine]:
+        picture = fit_area(picture, MAX_PIXELS, MAX_SIDE)
         found = self._engine(np.ascontiguousarray(picture.pixels[:, :, ::-1]))  # it takes BGR
         if not found.txts:
             return []

@@ -13,6 +13,9 @@ from archive.images.decode import Picture
 LONGER, SHORTER = 1280, 480
 """Pixels that a decoder keeps of the sides of a picture for a text reader, where the picture has them."""
 
+MAX_PIXELS, MAX_SIDE = 960 * 960, 4096
+"""A larger picture is reduced to this area and this length of its longer side; a smaller one is not enlarged."""
+
 MAX_LINES = 300
 """Lines kept of one picture, the first ones in reading order."""
 

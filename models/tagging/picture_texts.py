@@ -1,0 +1,77 @@
+"""Find the names in the texts of pictures: what is written in them, and their alt texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.tagging.annotate import Annotator, Entity
+from models.tagging.blocks import join_lines
+from models.vision.text_readers.text_reader import TextLine
+
+OCR, ALT = "ocr", "alt"
+
+MIN_SCORE = 0.8
+"""Blocks that were read with a lower score are kept, but no names are looked for in them."""
+
+MIN_LETTERS = 2
+"""Letters of a name that was read, at least."""
+
+CONTEXT = 300
+"""Code points of the post that the tagger reads before a text of its picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureText:
+    """One text of a picture: a block of lines that were read, or its alt text.
+
+    Attributes:
+        kind: `ocr` or `alt`.
+        text: without spaces at its ends where it was read; an alt text stands as it was given.
+        box: xyxy, pixels of the original, or None for an alt text.
+        score: of the reader, or None for an alt text.
+    """
+
+    kind: str
+    text: str
+    box: tuple[float, ...] | None = None
+    score: float | None = None
+
+
+def texts_of(lines: Sequence[TextLine], alt: str | None) -> list[PictureText]:
+    """Return the texts of one picture: blocks in reading order, then the alt text unless it is missing or blank."""
+    texts = [PictureText(OCR, block.text, tuple(block.box.tolist()), block.score) for block in join_lines(lines)]
+    return texts + ([PictureText(ALT, alt)] if alt and not alt.isspace() else [])
+
+
+def tag_texts(annotator: Annotator, texts: Sequence[tuple[str, PictureText]]) -> list[list[Entity]]:
+    """Return the entities of each text, in its own code points; the result for a text does not depend on the others.
+
+    The tagger reads the beginning of the post before the text: a single word on a poster is seldom a name to it otherwise.
+
+    Args:
+        annotator: the tagger of posts.
+        texts: text of a post, and a text of one of its pictures.
+    """
+    chosen = [i for i, (_, text) in enumerate(texts) if text.score is None or text.score >= MIN_SCORE]
+    contexts = [texts[i][0][:CONTEXT] + "\n" for i in chosen]
+    tagged = annotator.annotate([(context + texts[i][1].text, ()) for i, context in zip(chosen, contexts, strict=True)])
+    entities: list[list[Entity]] = [[] for _ in texts]
+    for i, context, found in zip(chosen, contexts, tagged, strict=True):
+        entities[i] = [_moved(entity, -len(context)) for entity in found if entity.start >= len(context) and _is_name(texts[i][1], entity)]
+    return entities
+
+
+def row(text: PictureText, entities: Sequence[Entity]) -> dict[str, Any]:
+    """Return an entry of `images[].texts`, as `transforms.writers.schema` describes it."""
+    names = [{name: getattr(entity, name) for name in ("text", "type", "start", "end", "score")} for entity in entities]
+    return {"kind": text.kind, "text": text.text, "box": text.box, "score": text.score, "entities": names}
+
+
+def _is_name(text: PictureText, entity: Entity) -> bool:
+    return text.kind == ALT or sum(character.isalpha() for character in entity.text) >= MIN_LETTERS
+
+
+def _moved(entity: Entity, by: int) -> Entity:
+    return Entity(entity.text, entity.type, entity.start + by, entity.end + by, entity.score, ())
