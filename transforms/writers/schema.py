@@ -25,9 +25,7 @@ _OBJECT = pa.struct([("label", pa.string()), ("score", pa.float32()), ("box", _B
 
 _NAME = pa.struct([field for field in _ENTITY if field.name != "evidence"])
 
-_TEXT = pa.struct(
-    [("kind", pa.string()), ("text", pa.string()), ("box", _BOX), ("score", pa.float32()), ("entities", pa.list_(_NAME))]
-)
+_TEXT = pa.struct([("kind", pa.string()), ("text", pa.string()), ("box", _BOX), ("score", pa.float32()), ("entities", pa.list_(_NAME))])
 
 _IMAGE = pa.struct(
     [

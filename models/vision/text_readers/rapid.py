@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,13 @@ from archive.images.decode import Picture
 from models.inference.pool import InferencePool
 from models.vision.images.canvas import fit_area
 from models.vision.text_readers.text_reader import MAX_LINES, MAX_PIXELS, MAX_SIDE, TextLine, TextReaderError
+
+MODELS = {
+    "Det": "PP-OCRv6_det_small.onnx",
+    "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+    "Rec": "PP-OCRv6_rec_small.onnx",
+}
+"""Where lines are, which of them stand upside down, and what they say."""
 
 MIN_SCORE = 0.7
 """Lines of a lower score are dropped: they are patterns that are no text, and scripts that the models do not read."""
@@ -29,8 +37,8 @@ class RapidReader:
         except ImportError as error:
             raise TextReaderError(f"--ocr rapidocr needs a package that is not here ({error}): pip install -r requirements.txt") from error
         models = Path(rapidocr.__file__).parent / "models"
-        detection, recognition = models / "PP-OCRv6_det_small.onnx", models / "PP-OCRv6_rec_small.onnx"
-        if missing := [path.name for path in (detection, recognition) if not path.is_file()]:
+        paths = {stage: models / name for stage, name in MODELS.items()}
+        if missing := [path.name for path in paths.values() if not path.is_file()]:
             raise TextReaderError(f"--ocr rapidocr: {', '.join(missing)} is not in the package: pip install -r requirements.txt")
         on_gpu = device.startswith("cuda") and "CUDAExecutionProvider" in get_available_providers()
         runtime = "EngineConfig.onnxruntime"
@@ -38,15 +46,13 @@ class RapidReader:
             params={
                 "Global.log_level": "critical",
                 "Global.text_score": MIN_SCORE,
-                "Global.use_cls": False,  # it finds text that stands upside down, which hardly occurs
                 "Global.use_vertical_padding": False,  # it makes a square of a banner
                 "Global.min_side_len": 1,
                 "Global.max_side_len": MAX_SIDE,
                 "Det.limit_type": "max",
                 "Det.limit_side_len": MAX_SIDE,
                 "Det.max_candidates": MAX_LINES,
-                "Det.model_path": str(detection),  # a path that is given is never downloaded
-                "Rec.model_path": str(recognition),
+                **{f"{stage}.model_path": str(path) for stage, path in paths.items()},  # what has a path is never downloaded
                 "Rec.rec_batch_num": 1,  # a batch is as wide as its longest line
                 f"{runtime}.intra_op_num_threads": 1,  # `InferencePool` reads several pictures at a time instead
                 f"{runtime}.inter_op_num_threads": 1,
@@ -56,7 +62,14 @@ class RapidReader:
             }
         )
         self._pool = InferencePool(torch.device("cpu"), threads)
-        self.name = f"rapidocr-{version('rapidocr')}@{file_sha256(recognition)[:12]}"
+        digest = file_sha256(paths["Rec"])[:12]
+        self.name = f"rapidocr-{version('rapidocr')}@{digest}"
+        blank = np.full((32, 32, 3), 255, np.uint8)
+        try:
+            for find_lines in (False, True):  # the models are loaded at their first use: each of them here
+                self._engine(blank, use_det=find_lines)
+        except Exception as error:  # onnxruntime raises a dozen kinds of its own
+            raise TextReaderError(f"--ocr rapidocr cannot load its models ({str(error)[-200:]}): install the package again") from error
 
     def read(self, pictures: Sequence[Picture]) -> list[list[TextLine]]:
         """Lines of each picture."""
@@ -64,7 +77,7 @@ class RapidReader:
 
     def _lines(self, picture: Picture) -> list[TextLine]:
         picture = fit_area(picture, MAX_PIXELS, MAX_SIDE)
-        found = self._engine(np.ascontiguousarray(picture.pixels[:, :, ::-1]))  # it takes BGR
+        found: Any = self._engine(np.ascontiguousarray(picture.pixels[:, :, ::-1]))  # it takes BGR
         if not found.txts:
             return []
         height, width = picture.pixels.shape[:2]

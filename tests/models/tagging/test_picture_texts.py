@@ -1,0 +1,89 @@
+"""Names in the texts of pictures, by the shipped tagger."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from models.loading import ModelOptions, load_annotator
+from models.tagging.annotate import Annotator
+from models.tagging.picture_texts import CONTEXT, PictureText, row, tag_texts, texts_of
+from models.vision.text_readers.text_reader import TextLine
+from transforms.writers.schema import ANNOTATIONS
+
+
+@pytest.fixture(scope="module")
+def annotator() -> Annotator:
+    return load_annotator(ModelOptions(detector=None, threads=1))
+
+
+def line(text: str, top: float, score: float = 0.95) -> TextLine:
+    return TextLine(text, np.array([10, top, 200, top + 30], np.float32), score)
+
+
+def names(annotator: Annotator, text: PictureText, post: str = "") -> list[tuple[str, str]]:
+    return [(entity.text, entity.type) for entity in tag_texts(annotator, [(post, text)])[0]]
+
+
+def test_a_name_broken_over_lines_is_one_entity(annotator: Annotator) -> None:
+    (text,) = texts_of([line("OSCAR", 10), line("WILDE", 42), line("lived here", 74)], None)
+    assert text.text == "OSCAR WILDE lived here"
+    assert names(annotator, text) == [("OSCAR WILDE", "PER")]
+
+
+def test_alt_texts_come_last_and_have_no_box(annotator: Annotator) -> None:
+    read, alt = texts_of([line("Lisbon", 10)], "Angela Merkel in Berlin")
+    assert (read.kind, alt.kind, alt.box, alt.score) == ("ocr", "alt", None, None)
+    assert names(annotator, alt) == [("Angela Merkel", "PER"), ("Berlin", "LOC")]
+
+
+@pytest.mark.parametrize("alt", [None, "", " \n\t"])
+def test_no_text_no_entry(alt: str | None) -> None:
+    assert texts_of([], alt) == []
+
+
+def test_offsets_are_of_the_text_whatever_the_post(annotator: Annotator) -> None:
+    texts = [PictureText("alt", "🎉 ẞ İstanbul: Angela Merkel meets Emmanuel Macron in BERLIN"), PictureText("alt", "  Lisbon, São Paulo ")]
+    posts = ["", "Barack Obama 🎶", "x" * 5000, "half a pair \ufffd", "Angela"]
+    found = 0
+    for post in posts:
+        for text, entities in zip(texts, tag_texts(annotator, [(post, text) for text in texts]), strict=True):
+            found += len(entities)
+            assert all(text.text[entity.start : entity.end] == entity.text for entity in entities)
+            assert not any(entity.evidence for entity in entities)
+    assert found >= 3 * len(posts)
+
+
+def test_names_of_the_post_are_not_names_of_its_picture(annotator: Annotator) -> None:
+    assert names(annotator, PictureText("alt", "a dog on grass"), "Barack Obama visits Berlin") == []
+
+
+def test_a_text_does_not_depend_on_the_others(annotator: Annotator) -> None:
+    texts = [("Great show tonight", PictureText("alt", f"Anna Karlsson in Lisbon {'and Porto ' * i}")) for i in range(6)]
+    together = tag_texts(annotator, texts)
+    assert together == [tag_texts(annotator, [text])[0] for text in texts]
+    assert all(together)
+
+
+def test_badly_read_blocks_have_no_names(annotator: Annotator) -> None:
+    (good,), (bad,) = texts_of([line("Angela Merkel", 10)], None), texts_of([line("Angela Merkel", 10, 0.75)], None)
+    assert names(annotator, good)
+    assert names(annotator, bad) == []
+
+
+def test_a_long_post_does_not_make_its_texts_long(annotator: Annotator) -> None:
+    text = PictureText("alt", "Angela Merkel")
+    start = "word " * CONTEXT
+    assert names(annotator, text, start) == names(annotator, text, start + " Berlin" * 1000)
+
+
+def test_rows_fit_the_schema(annotator: Annotator) -> None:
+    texts = texts_of([line("OSCAR WILDE", 10)], "Angela Merkel")
+    rows = [row(text, entities) for text, entities in zip(texts, tag_texts(annotator, [("", text) for text in texts]), strict=True)]
+    kind = ANNOTATIONS.field("images").type.value_type.field("texts").type
+    stored = pa.array([rows], kind).to_pylist()[0]
+    assert [entry["kind"] for entry in stored] == ["ocr", "alt"]
+    assert [entry["entities"][0]["text"] for entry in stored] == ["OSCAR WILDE", "Angela Merkel"]
+    assert stored[0]["box"] == [10, 10, 200, 40]
+    assert stored[1]["box"] is None
