@@ -15,11 +15,8 @@ OCR, ALT = "ocr", "alt"
 MIN_SCORE = 0.8
 """Blocks that were read with a lower score are kept, but no names are looked for in them."""
 
-MIN_LETTERS = 2
-"""Letters of a name that was read, at least."""
-
-CONTEXT = 300
-"""Code points of the post that the tagger reads before a text of its picture."""
+MIN_LETTERS, MIN_NAME_SCORE = 2, 0.3
+"""Letters and score of a name that was read, at least; `docs/model.md` has what the score does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +42,13 @@ def texts_of(lines: Sequence[TextLine], alt: str | None) -> list[PictureText]:
     return texts + ([PictureText(ALT, alt)] if alt and not alt.isspace() else [])
 
 
-def tag_texts(annotator: Annotator, texts: Sequence[tuple[str, PictureText]]) -> list[list[Entity]]:
-    """Return the entities of each text, in its own code points; the result for a text does not depend on the others.
-
-    The tagger reads the beginning of the post before the text: a single word on a poster is seldom a name to it otherwise.
-
-    Args:
-        annotator: the tagger of posts.
-        texts: text of a post, and a text of one of its pictures.
-    """
-    chosen = [i for i, (_, text) in enumerate(texts) if text.score is None or text.score >= MIN_SCORE]
-    contexts = [texts[i][0][:CONTEXT] + "\n" for i in chosen]
-    tagged = annotator.annotate([(context + texts[i][1].text, ()) for i, context in zip(chosen, contexts, strict=True)])
+def tag_texts(annotator: Annotator, texts: Sequence[PictureText]) -> list[list[Entity]]:
+    """Return the entities of each text, tagged on its own; the result for a text does not depend on the others."""
+    chosen = [i for i, text in enumerate(texts) if text.score is None or text.score >= MIN_SCORE]
+    tagged = annotator.annotate([(texts[i].text, ()) for i in chosen])
     entities: list[list[Entity]] = [[] for _ in texts]
-    for i, context, found in zip(chosen, contexts, tagged, strict=True):
-        entities[i] = [_moved(entity, -len(context)) for entity in found if entity.start >= len(context) and _is_name(texts[i][1], entity)]
+    for i, found in zip(chosen, tagged, strict=True):
+        entities[i] = [entity for entity in found if texts[i].kind == ALT or _is_name(entity)]
     return entities
 
 
@@ -69,9 +58,5 @@ def row(text: PictureText, entities: Sequence[Entity]) -> dict[str, Any]:
     return {"kind": text.kind, "text": text.text, "box": text.box, "score": text.score, "entities": names}
 
 
-def _is_name(text: PictureText, entity: Entity) -> bool:
-    return text.kind == ALT or sum(character.isalpha() for character in entity.text) >= MIN_LETTERS
-
-
-def _moved(entity: Entity, by: int) -> Entity:
-    return Entity(entity.text, entity.type, entity.start + by, entity.end + by, entity.score, ())
+def _is_name(entity: Entity) -> bool:
+    return entity.score >= MIN_NAME_SCORE and sum(character.isalpha() for character in entity.text) >= MIN_LETTERS
