@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import tempfile
+from collections.abc import Iterable
 
 from archive.images.index import SUFFIX
 from archive.stores import resolve
@@ -43,6 +45,13 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
     except (OSError, ValueError) as error:
         raise UsageError(f"--output {output} cannot be read: {error}") from error
     return None
+
+
+def check_output_holds_no_input(output: str, inputs: Iterable[str]) -> None:
+    """Raise UsageError if an input file lies in the output folder, where it could be replaced."""
+    for name in inputs:
+        if _comparable(name).startswith(_comparable(output) + "/"):
+            raise UsageError(f"--output {output} holds the input {name}: give a folder of its own")
 
 
 def prepare(output: str, resumed: bool) -> None:
@@ -123,3 +132,7 @@ def keep_log(output: str, text: str) -> str:
             continue
         return f"{folder}/{LOG}"
     return "nowhere, no disk takes them"
+
+
+def _comparable(address: str) -> str:
+    return address if "://" in address else os.path.realpath(address)

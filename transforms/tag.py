@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from archive.posts.records import Post, Reject, Slice
 from models.tagging.annotate import Annotator, Entity
 from models.vision.images.features import ImageFeatures
 from transforms.bisect import bisect_on_failure
-from transforms.counters import timed
+from transforms.counters import LIVE, timed
 from transforms.detect import DetectedSlice
 
 
@@ -44,12 +45,17 @@ class SliceTagger:
     def __init__(self, annotator: Annotator, object_names: tuple[str, ...]) -> None:
         self._annotator = annotator
         self._object_names = object_names
+        self._untold = 0
+        self._telling = threading.Lock()
+        annotator.tell_batches(self._tell)
 
     def tag(self, detected: DetectedSlice) -> AnnotatedSlice:
         """Tag the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
         inputs = [(post.text, _features(post, detected.pictures)) for post in detected.slice.posts]
+        self._untold = len(inputs)
         with timed("tag"):
             tagged = bisect_on_failure(self._annotator.annotate, inputs)
+        self._tell(self._untold)
         rows, rejects = [], [*detected.slice.rejects, *detected.rejects]
         for post, entities in zip(detected.slice.posts, tagged, strict=True):
             if isinstance(entities, Exception):
@@ -58,6 +64,13 @@ class SliceTagger:
             rows.append(self._row(post, entities, detected.pictures))
             rejects += _image_rejects(post, detected)
         return AnnotatedSlice(detected.slice, rows, rejects)
+
+    def _tell(self, posts: int) -> None:
+        """Count posts for the progress line; those that are tagged again after a failure only once."""
+        with self._telling:
+            told = min(posts, self._untold)
+            self._untold -= told
+        LIVE.add("tagged", told)
 
     def _row(self, post: Post, entities: list[Entity], pictures: dict[str, ImageFeatures | ImageError]) -> dict[str, Any]:
         return {
