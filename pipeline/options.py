@@ -267,6 +267,8 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, list[str]]:
     values["output"] = values["output"].rstrip("/") or "/"
     values |= {one.name: tuple(values[one.name]) for one in OPTIONS if one.kind == "several"}
     _check_paths(values)
+    if values["metrics"] and Path(values["metrics"]).is_dir():
+        raise UsageError(f"--metrics {values['metrics']} is a folder: give a file in it")
     if values["metrics"] and not Path(values["metrics"]).absolute().parent.is_dir():
         raise UsageError(f"--metrics {values['metrics']}: there is no folder {Path(values['metrics']).parent}, make it first")
     return RunOptions(**values), rest

@@ -35,6 +35,7 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
         filesystem, path = resolve(output)
         if filesystem.isfile(path):
             raise UsageError(f"--output {output} is a file: give a folder that is new or empty")
+        _check_index(options)
         found = [name for name in names_in(output) if name != LOCK]
         if options.resume and (FILE in found or done_slices(output)):
             return load(output)[0]
@@ -45,6 +46,13 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
     except (OSError, ValueError) as error:
         raise UsageError(f"--output {output} cannot be read: {error}") from error
     return None
+
+
+def _check_index(options: RunOptions) -> None:
+    if options.index:
+        filesystem, path = resolve(options.index)
+        if filesystem.isfile(path):
+            raise UsageError(f"--index {options.index} is a file: give a folder")
 
 
 def check_output_holds_no_input(output: str, inputs: Iterable[str]) -> None:
