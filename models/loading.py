@@ -28,7 +28,7 @@ def load_vision_model(options: ModelOptions) -> VisionModel:
     backbone = read_settings(folder).backbone
     if backbone is not None and (folder / backbone).is_dir():
         backbone = str(folder / backbone)
-    return VisionModel.load(options.detector, backbone, options.device, threads=options.threads)
+    return VisionModel.load(options.detector, backbone, options.device, options.threads, options.ocr)
 
 
 @cache

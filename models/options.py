@@ -15,6 +15,7 @@ class ModelOptions:
     Attributes:
         model: folder or address of a model bundle, or `shipped`.
         detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a detector, or `shipped`; None for no detector.
+        ocr: name of the text reader; None for no text reader.
         device: `cpu`, `cuda`, `cuda:1`, or `auto`.
         batch_size: windows of text per call of the tagger.
         threads: of both models on a CPU; 0 for one per core.
@@ -25,6 +26,7 @@ class ModelOptions:
     device: str = "auto"
     batch_size: int = 32
     threads: int = 0
+    ocr: str | None = None
 
     def here(self) -> ModelOptions:
         """Return the options with the defaults of this machine filled in. Raises ValueError if it lacks the device."""

@@ -14,8 +14,8 @@ import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
 from deploy.dataflow.template import metadata
-from pipeline.graph import build
 from pipeline.beam_options import parse_beam_options
+from pipeline.graph import build
 from pipeline.options import UsageError, parse
 from tests.conftest import ROOT
 from tests.deploy.stores import GoogleStorage

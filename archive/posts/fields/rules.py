@@ -30,9 +30,14 @@ class Rule(NamedTuple):
     def holds(self, scope: Scope) -> bool:
         for alternative in self.path:
             for value in values(alternative[0], scope):
-                if is_there(value) and (self.value is None or (_text(decoded(value)) == self.value) is not self.other):
+                if self._fits(value):
                     return not self.absent
         return self.absent
+
+    def _fits(self, value: Any) -> bool:
+        if self.value is None:
+            return is_there(value) or decoded(value) == ""  # a post whose text is empty has a text
+        return is_there(value) and (_text(decoded(value)) == self.value) is not self.other
 
 
 def check_rule(rule: str) -> None:
