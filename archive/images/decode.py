@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from archive.images import jpeg
 from archive.images.image_error import ImageError
+from archive.images.limits import Limits as Limits
 from archive.images.recognise import explain
 
 try:
@@ -55,22 +56,6 @@ _TURNS = {
 
 `ImageOps.exif_transpose` is not used: it also rewrites the EXIF data, and fails if they are damaged.
 """
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Hold the limits on file size, pixels and decoding time of one picture.
-
-    Attributes:
-        max_image_bytes: size of the file.
-        max_image_pixels: width times height of what is decoded. It is checked before decoding, against the header. A JPEG
-            is decoded at reduced size where that is enough; see `_load_jpeg`.
-        decode_timeout_s: seconds that decoding may take before the picture is rejected.
-    """
-
-    max_image_bytes: int = 20 * 2**20
-    max_image_pixels: int = 100_000_000
-    decode_timeout_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
