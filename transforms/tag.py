@@ -9,9 +9,9 @@ from typing import Any
 
 from archive.images.image_error import ImageError
 from archive.posts.records import Post, Reject, Slice
+from models.inference.bisect import bisect_on_failure
 from models.tagging.annotate import Annotator, Entity
 from models.vision.images.features import ImageFeatures
-from transforms.bisect import bisect_on_failure
 from transforms.counters import timed
 from transforms.detect import DetectedSlice
 

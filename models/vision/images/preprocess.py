@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archive.images.decode import Limits, decode
+from archive.images.decode import Limits, Picture, decode
 from models.vision.images.canvas import Canvas, centre_crop, letterbox
 
 
@@ -43,6 +43,9 @@ class Preprocess:
 
     def __call__(self, data: bytes) -> PreprocessedImage:
         """Raises ImageError."""
-        picture = decode(data, self.limits, self.side, self.crop_side)
+        return self.scale(decode(data, self.limits, self.side, self.crop_side))
+
+    def scale(self, picture: Picture) -> PreprocessedImage:
+        """Return a decoded picture as the networks read it."""
         crop = centre_crop(picture, self.crop_side) if self.crop_side else None
         return PreprocessedImage(letterbox(picture, self.side), crop, picture.is_partial)
