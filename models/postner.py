@@ -16,10 +16,10 @@ from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from models.annotation import AnnotatedImage, Annotation
 from models.inference.bisect import bisect_on_failure
+from models.inference.options import detector_or_none
 from models.inference.pool import single_thread
 from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.pretrained import SHIPPED
-from models.vision.detectors import detector_or_none
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage
 from models.vision.images.read import ImageReader, ImageSource
