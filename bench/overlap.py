@@ -26,6 +26,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from archive.command_line import HelpFormatter
 from archive.images import ImageError, Member
 from archive.posts.records import Post, Slice
 from archive.posts.slices import FIRST_SLICE_LINES, LARGEST_SLICE_LINES
@@ -108,9 +109,9 @@ def _members(shard: str, numbers: range) -> list[Member]:
 
 def main(argv: list[str]) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="bench.overlap", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--posts", type=int, default=4000)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser = argparse.ArgumentParser(prog="bench.overlap", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--posts", type=int, default=4000, help="how many posts")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4, 8], help="numbers of decoding threads to compare")
     options = parser.parse_args(argv)
     fsspec.register_implementation(_Store.protocol, _Store, clobber=True)
     device_seconds = 1 / PICTURES_PER_SECOND + 1 / POSTS_PER_SECOND

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from archive.command_line import HelpFormatter
 from models.datasets.conll import LabelledPost, read_all
 from models.datasets.pictures import picture_features
 from models.evaluation import predictions
@@ -110,7 +111,7 @@ def _table(report: dict[str, Any]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="models.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="models.evaluate", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
     add("--data", type=Path, nargs="+", required=True, help="labelled tweets")
     scored = parser.add_mutually_exclusive_group()

@@ -73,6 +73,24 @@ def test_without_a_total_no_share_and_no_time_left_is_claimed() -> None:
     assert "left" not in shown
 
 
+def test_within_a_slice_detection_moves_share_and_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    counts: Counter[str] = Counter({"lines": 1000, "posts": 1000, "pictures": 1, "tagged": 0})
+    counts["time.detect_usec"], counts["time.tag_usec"] = 3, 1
+    line = PostsLine(lambda: counts, lambda: 1000)
+    for second in range(1, 51):  # one slice: 8 posts a second are detected, none is tagged
+        clock[0] = second
+        counts["detected"] += 8
+        shown = line()
+    assert shown.startswith("30% 0 of 1,000 posts, 6.0/s, 01:56 left")
+
+
+def test_what_an_earlier_run_did_is_no_part_of_the_total() -> None:
+    counts: Counter[str] = Counter(lines=100, posts=90, tagged=45, done_before=400)
+    assert PostsLine(lambda: counts, lambda: 1000)().startswith("8% 45 of 590 posts")
+
+
 def test_the_line_of_work_elsewhere_tells_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.time, "monotonic", lambda: 175.0)
     assert files_line(100.0, 1234) == "01:15, 1,234 files of annotations written"
