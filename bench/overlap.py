@@ -32,6 +32,7 @@ from archive.posts.slices import FIRST_SLICE_LINES, LARGEST_SLICE_LINES
 from bench.sleeping_decoder import SIDE, SleepingDecoder
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage
+from models.vision.vision_model import VisionModel
 from transforms.detect import DetectedSlice, SliceDetector
 from transforms.locate_images import LocatedSlice
 from transforms.prefetch import TASK_PICTURES, Decoder
@@ -51,10 +52,11 @@ class _Store(LocalFileSystem):
         return super().cat_ranges(*args, **options)
 
 
-class _Device:
+class _Device(VisionModel):
     """Stands for both networks on one GPU."""
 
     def __init__(self) -> None:
+        super().__init__(None, None)
         self._lock = threading.Lock()
         self.busy_seconds = 0.0
 

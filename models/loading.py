@@ -28,6 +28,7 @@ class ModelOptions:
     Attributes:
         model: folder or address of a model bundle, or `shipped`.
         detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a detector, or `shipped`; None for no detector.
+        ocr: name of the text reader; None for no text reader.
         device: `cpu`, `cuda`, `cuda:1`, or `auto`.
         batch_size: windows of text per call of the tagger.
         threads: of both models on a CPU; 0 for one per core.
@@ -38,6 +39,7 @@ class ModelOptions:
     device: str = "auto"
     batch_size: int = 32
     threads: int = 0
+    ocr: str | None = None
 
     def here(self) -> ModelOptions:
         """Return the options with the defaults of this machine filled in. Raises ValueError if it lacks the device."""
@@ -59,7 +61,7 @@ def load_vision_model(options: ModelOptions) -> VisionModel:
     backbone = read_settings(folder).backbone
     if backbone is not None and (folder / backbone).is_dir():
         backbone = str(folder / backbone)
-    return VisionModel.load(options.detector, backbone, options.device, threads=options.threads)
+    return VisionModel.load(options.detector, backbone, options.device, options.threads, options.ocr)
 
 
 @cache

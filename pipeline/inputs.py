@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,9 @@ from pipeline.options import RunOptions, UsageError
 
 SAMPLE_RECORDS = 64
 """How many records of each file are read to choose its fields."""
+
+FIELD_PATH = re.compile(r"[\w$.,+]+(\[\][\w$.,+]*)*")
+"""What looks like a path of fields, such as `media[].url`."""
 
 THREADS = 16
 """How many files are looked at together; on a store the time goes into waiting."""
@@ -53,7 +57,9 @@ def find_inputs(options: RunOptions) -> FoundInputs:
             return FoundInputs(posts.files, [], posts.passed_over)
         shards = find_shards(options.images, "--images")
     except (ValueError, OSError) as error:
-        raise UsageError(str(error)) from error
+        paths = [pattern for pattern in options.images if FIELD_PATH.fullmatch(pattern) and "--images" in str(error)]
+        hint = f" (for a field of the posts give --images_field {paths[0]!r})" if paths else ""
+        raise UsageError(f"{error}{hint}") from error
     return FoundInputs(posts.files, shards.shards, dict(Counter(posts.passed_over) + Counter(shards.passed_over)))
 
 

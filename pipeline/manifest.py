@@ -63,6 +63,7 @@ def begin(
         **{option.name: getattr(options, option.name) for option in OPTIONS if option.changes_rows},
         "model": models.tagger,
         "detector": models.detector,
+        "ocr": models.ocr,
     }
     before = before or RunManifest(settings)
     for name, value in settings.items():

@@ -15,6 +15,7 @@ from models.inference.devices import DEVICES, usable_cores
 from models.loading import ModelOptions
 from models.pretrained import SHIPPED
 from models.vision.detectors import detector_or_none
+from models.vision.text_readers import TEXT_READERS
 from pipeline.beam_options import is_local, parse_beam_options
 from pipeline.definitions import UsageError as UsageError
 from pipeline.definitions import option, options_of, parser_of, table_of
@@ -126,6 +127,13 @@ class RunOptions:
         changes_rows=True,
         help="ultralytics `.pt` or `.yaml` name, `.onnx` file, or `none`",
     )
+    ocr: str = option(
+        "none",
+        metavar="NAME",
+        choices="|".join(("none", *TEXT_READERS)),
+        changes_rows=True,
+        help=f"reads what is written in pictures, and finds the names in it: `none` or {', '.join(f'`{name}`' for name in TEXT_READERS)}",
+    )
     device: str = option("auto", metavar="DEVICE", choices=DEVICES, help="`auto`, `cpu`, `cuda` or `cuda:N`")
     batch_size: int = option(
         32,
@@ -184,7 +192,8 @@ class RunOptions:
         threads = self.threads
         if self.local_workers > 1:
             threads = max(1, (threads or usable_cores()) // self.local_workers)
-        return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads)
+        ocr = None if self.ocr == "none" else self.ocr
+        return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads, ocr)
 
     @property
     def fields(self) -> FieldOptions:

@@ -41,7 +41,7 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
     except UsageError:
         raise
     except (OSError, ValueError) as error:
-        raise UsageError(f"--output {output} cannot be read: {error}") from error
+        raise UsageError(f"--output {output} cannot be written: {error}") from error
     return None
 
 

@@ -173,9 +173,15 @@ class SliceDetector:
         start = perf_counter()
         extracted = bisect_on_failure(self._vision_model.extract, [preprocessed for _, preprocessed in batch])
         tell("time.detect_usec", round(1e6 * (perf_counter() - start)))
+        start = perf_counter()
+        lines = bisect_on_failure(self._vision_model.read_texts, [preprocessed for _, preprocessed in batch])
+        tell("time.read_usec", round(1e6 * (perf_counter() - start)))
         tell("pictures", len(batch))
-        for (member, _), features in zip(batch, extracted, strict=True):
-            yield member, ImageError("corrupt", "detector_failed") if isinstance(features, Exception) else features
+        for (member, _), features, of_one in zip(batch, extracted, lines, strict=True):
+            if isinstance(features, Exception):
+                yield member, ImageError("corrupt", "detector_failed")
+            else:
+                yield member, replace(features, lines=None if isinstance(of_one, Exception) else tuple(of_one))
 
 
 def _members(located: LocatedSlice) -> frozenset[Member]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archive.posts.fields.paths import Scope, decoded, is_there, values
 from archive.posts.fields.syntax import Expression, parse_path
@@ -30,9 +30,14 @@ class Rule(NamedTuple):
     def holds(self, scope: Scope) -> bool:
         for alternative in self.path:
             for value in values(alternative[0], scope):
-                if is_there(value) and (self.value is None or (str(decoded(value)) == self.value) is not self.other):
+                if self._fits(value):
                     return not self.absent
         return self.absent
+
+    def _fits(self, value: Any) -> bool:
+        if self.value is None:
+            return is_there(value) or decoded(value) == ""  # a post whose text is empty has a text
+        return is_there(value) and (str(decoded(value)) == self.value) is not self.other
 
 
 @lru_cache(maxsize=1024)

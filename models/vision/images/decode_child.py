@@ -79,15 +79,20 @@ def _preprocessed(preprocess: Callable[[bytes], PreprocessedImage], data: bytes,
     except Exception:  # whatever hostile bytes bring a decoder to must cost one picture only
         return {"status": "corrupt", "reason": "decoder_failed"}
     canvas = {field.name: getattr(image.canvas, field.name) for field in fields(image.canvas)}
-    arrays = [np.ascontiguousarray(array) for array in (canvas.pop("pixels"), image.crop) if array is not None]
+    arrays = {"pixels": canvas.pop("pixels"), "crop": image.crop, "page": image.page}
+    shapes = {}
     position = 0
-    for array in arrays:
+    for name, pixels in arrays.items():
+        if pixels is None:
+            continue
+        array = np.ascontiguousarray(pixels)
+        shapes[name] = array.shape
         view = array.data.cast("B")
         written = 0
         while written < array.nbytes:
             written += os.pwrite(shared, view[written:], position + written)
         position += array.nbytes
-    return {"canvas": canvas, "is_partial": image.is_partial, "shapes": [array.shape for array in arrays]}
+    return {"canvas": canvas, "is_partial": image.is_partial, "shapes": shapes}
 
 
 def _die_with(parent: int) -> None:
