@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from models.loading import load_annotator, load_vision_model
@@ -45,14 +43,3 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
         )
         notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
     return LoadedModels(annotator.bundle.label, vision_model.detector_id, vision_model.text_reader_id, notes)
-
-
-def check_output_holds_no_input(output: str, inputs: Iterable[str]) -> None:
-    """Raise UsageError if an input file lies in the output folder, where it could be replaced."""
-    for name in inputs:
-        if _comparable(name).startswith(_comparable(output) + "/"):
-            raise UsageError(f"--output {output} holds the input {name}: give a folder of its own")
-
-
-def _comparable(address: str) -> str:
-    return address if "://" in address else os.path.realpath(address)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -72,7 +72,7 @@ def choose_fields(addresses: Iterable[str], options: RunOptions) -> dict[str, Fi
 
     def chosen(address: str) -> tuple[str, Fields]:
         try:
-            return address, choose(first_entries(address, options), options.fields)
+            return address, replace(choose(first_entries(address, options), options.fields), where=options.where)
         except NoPresetError as error:
             raise UsageError(f"--posts {address}: {error}") from error
         except (ValueError, OSError) as error:
@@ -143,10 +143,12 @@ def each_of(fields: Fields | None) -> tuple[str, ...]:
 
 def lines_of(posts: Mapping[str, InputFile], max_line_bytes: int) -> dict[str, int]:
     """Return how many lines each posts file has: as an earlier run proved, else counted anew."""
-    return {
-        name: count_entries(name, max_line_bytes, each_of(file.fields)) if file.lines is None else file.lines
-        for name, file in posts.items()
-    }
+
+    def lines(name: str, file: InputFile) -> int:
+        known = file.fields.lines if file.lines is None and file.fields else file.lines
+        return count_entries(name, max_line_bytes, each_of(file.fields)) if known is None else known
+
+    return {name: lines(name, file) for name, file in posts.items()}
 
 
 class LineCount:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -11,11 +12,11 @@ from typing import Any
 
 from archive.images.image_error import ImageError
 from archive.posts.records import Post, Reject, Slice
+from models.inference.bisect import bisect_on_failure
 from models.tagging.annotate import Annotator, Entity
 from models.tagging.picture_texts import row, tag_texts, texts_of
 from models.vision.images.features import ImageFeatures, TextLine
-from transforms.bisect import bisect_on_failure
-from transforms.counters import timed
+from transforms.counters import LIVE, timed
 from transforms.detect import DetectedSlice
 
 
@@ -47,13 +48,18 @@ class SliceTagger:
     def __init__(self, annotator: Annotator, object_names: tuple[str, ...]) -> None:
         self._annotator = annotator
         self._object_names = object_names
+        self._untold = 0
+        self._telling = threading.Lock()
+        annotator.tell_batches(self._tell)
 
     def tag(self, detected: DetectedSlice) -> AnnotatedSlice:
         """Tag the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
         inputs = [(post.text, _features(post, detected.pictures)) for post in detected.slice.posts]
+        self._untold = len(inputs)
         with timed("tag"):
             tagged = bisect_on_failure(self._annotator.annotate, inputs)
             texts = self._picture_texts(detected)
+        self._tell(self._untold)
         rows, rejects = [], [*detected.slice.rejects, *detected.rejects]
         for post, entities, of_post in zip(detected.slice.posts, tagged, texts, strict=True):
             if isinstance(entities, Exception):
@@ -62,6 +68,13 @@ class SliceTagger:
             rows.append(self._row(post, entities, detected.pictures, of_post))
             rejects += _image_rejects(post, detected)
         return AnnotatedSlice(detected.slice, rows, rejects)
+
+    def _tell(self, posts: int) -> None:
+        """Count posts for the progress line; those that are tagged again after a failure only once."""
+        with self._telling:
+            told = min(posts, self._untold)
+            self._untold -= told
+        LIVE.add("tagged", told)
 
     def _picture_texts(self, detected: DetectedSlice) -> list[list[list[dict[str, Any]]]]:
         """Return the texts of each picture of each post, read and alternative ones, with the names in them."""

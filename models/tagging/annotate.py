@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +86,10 @@ class Annotator:
         encoder = Encoder(bundle.tokenizer, config, bundle.table, settings.max_pieces, settings.max_pictures, self._source)
         self._granularities = encoder.granularities
         self._words = WordTagger(self._tagger, encoder, self._device, batch_size, threads, dtype)
+
+    def tell_batches(self, on_batch: Callable[[int], None]) -> None:
+        """Call this after each batch with the number of texts that begin in it; from any thread, for progress only."""
+        self._words.on_batch = on_batch
 
     @property
     def max_pictures(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -47,6 +47,9 @@ class WordTagger:
         batch_size: windows per call of the tagger.
         threads: batches that run in parallel on a CPU.
         dtype: of matrix products.
+
+    Attributes:
+        on_batch: called after each batch with the number of posts that begin in it, from any thread.
     """
 
     def __init__(self, tagger: Tagger, encoder: Encoder, device: torch.device, batch_size: int, threads: int, dtype: torch.dtype) -> None:
@@ -56,6 +59,7 @@ class WordTagger:
         self._batch_size = batch_size
         self._dtype = dtype
         self._pool = InferencePool(device, threads)
+        self.on_batch: Callable[[int], None] = lambda posts: None
         self._weights_per_picture = [granularity.weights_per_picture(encoder.source) for granularity in encoder.granularities]
 
     def tag(self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]) -> dict[int, WordOutputs]:
@@ -72,7 +76,7 @@ class WordTagger:
                 outputs[window.post] = self._zeros(len(words[window.post]), self._pictures(features[window.post]))
         batches = self._batches(windows, features)
         while held := list(islice(batches, BATCHES_HELD)):
-            results = self._pool.run(self._run, [batch for _, batch in held])
+            results = self._pool.run(self._run, held)
             for (of_batch, _), output in zip(held, results, strict=True):
                 self._collect(of_batch, output, self._pictures(features[of_batch[0].post]), outputs)
         return outputs
@@ -90,9 +94,13 @@ class WordTagger:
         tags = self._tagger.emissions.out_features
         return WordOutputs(np.zeros((words, tags), np.float32), weights, np.zeros((words, len(weights), tags), np.float32))
 
-    def _run(self, batches: Sequence[Batch]) -> list[TaggerOutput]:
+    def _run(self, batches: Sequence[tuple[list[Window], Batch]]) -> list[TaggerOutput]:
+        outputs = []
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-            return [self._tagger(batch) for batch in batches]
+            for windows, batch in batches:
+                outputs.append(self._tagger(batch))
+                self.on_batch(sum(int(window.owned[0] == 0) for window in windows))
+        return outputs
 
     def _batches(self, windows: Sequence[Window], features: Sequence[Sequence[ImageFeatures]]) -> Iterator[tuple[list[Window], Batch]]:
         """Batch windows of one padded length and one number of pictures, so that results do not depend on the others."""

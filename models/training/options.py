@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from models.inference.devices import usable_cores
+from models.options import detector_or_none
 from models.pretrained import PRETRAINED
 from models.tagging.bundle import BundleSettings
 from models.training.config import TrainingConfig
-from models.vision.detectors import detector_or_none
 
 LEAST = {"threads": 1, "unlabelled_posts": 1, "table_words": 1, "max_objects": 1, "fusion_width": 0}
 """Smallest values of options that are not in `TrainingConfig`, which checks its own."""

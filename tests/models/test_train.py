@@ -19,7 +19,8 @@ from transformers import BertConfig, BertModel, BertTokenizer, ResNetConfig, Res
 
 from archive.images.decode import Limits
 from models.datasets.conll import read_conll, text_of
-from models.loading import ModelOptions, load_annotator, load_vision_model
+from models.loading import load_annotator, load_vision_model
+from models.options import ModelOptions
 from models.tagging.bundle import load_bundle
 from models.tagging.labels import TYPES
 from models.train import main

@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from pipeline import logs
 from pipeline import progress as module
 from pipeline.progress import PostsLine, Progress, files_line
 
@@ -36,14 +37,14 @@ def test_on_a_terminal_the_line_fits_and_is_removed_at_the_end(columns: int, mon
     assert lines[-1] == ""
 
 
-def test_in_a_log_every_line_has_a_date() -> None:
-    stream = io.StringIO()
-    with Progress(stream, log_s=0.02) as progress:
+def test_in_a_log_every_line_has_a_date(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure()
+    with Progress(log_s=0.02) as progress:
         progress.now("loading the models")
         time.sleep(0.15)
-    lines = stream.getvalue().splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert lines
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d loading the models", line) for line in lines)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d postner: loading the models", line) for line in lines)
 
 
 def test_rate_and_time_left_are_those_of_the_last_minute(monkeypatch: pytest.MonkeyPatch) -> None:
