@@ -167,18 +167,20 @@ class Annotator:
 
     def _evidence(self, pictures: Mapping[str, ImageFeatures], outputs: WordOutputs, span: Span, share: float) -> tuple[Evidence, ...]:
         """Return the evidence for an entity, `share` of it visual, largest weight first."""
+        read = [*pictures.items()][: self.max_pictures]
+        if not read:
+            return ()
         words = slice(span.first, span.last + 1)
-        read = [*enumerate([*pictures.items()][: self.max_pictures])]
-        found = [
-            [
-                one
-                for j, (key, image_features) in read
-                for one in granularity.evidence(key, image_features, mean[j * each : (j + 1) * each], self._source)
-            ]
-            for granularity, each, mean in zip(
-                self._granularities, self._words.weights_per_picture, (weights[words].mean(0) for weights in outputs.weights), strict=True
+        found = []
+        for granularity, of_rows in zip(self._granularities, outputs.weights, strict=True):
+            of_pictures = np.split(of_rows[words].mean(0), len(read))
+            found.append(
+                [
+                    one
+                    for (key, image_features), weights in zip(read, of_pictures, strict=True)
+                    for one in granularity.evidence(key, image_features, weights, self._source)
+                ]
             )
-        ]
         return weighed(found, outputs.visual[words], share)
 
 

@@ -60,7 +60,7 @@ class WordTagger:
         self._dtype = dtype
         self._pool = InferencePool(device, threads)
         self.on_batch: Callable[[int], None] = lambda posts: None
-        self.weights_per_picture = [granularity.weights_per_picture(encoder.source) for granularity in encoder.granularities]
+        self._weights_per_picture = [granularity.weights_per_picture(encoder.source) for granularity in encoder.granularities]
 
     def tag(self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]) -> dict[int, WordOutputs]:
         """Return the outputs of each post that has words, by its index.
@@ -90,7 +90,7 @@ class WordTagger:
         return min(len(features), self._encoder.max_pictures)
 
     def _zeros(self, words: int, pictures: int) -> WordOutputs:
-        weights = [np.zeros((words, pictures * each), np.float32) for each in self.weights_per_picture]
+        weights = [np.zeros((words, pictures * each), np.float32) for each in self._weights_per_picture]
         tags = self._tagger.emissions.out_features
         return WordOutputs(np.zeros((words, tags), np.float32), weights, np.zeros((words, len(weights), tags), np.float32))
 
