@@ -35,7 +35,7 @@ class Entity:
         type: entity type, such as `PER`.
         start, end: Unicode code points.
         score: probability of the whole span with this type.
-        evidence: shares of the text itself, of pictures and of objects, largest first; they sum to 1. Empty if no
+        evidence: shares of pictures and of objects, largest first; what they lack to 1 is the text's own. Empty if no
             picture of the post was read.
     """
 

@@ -151,7 +151,9 @@ def split(text: str, entities: Sequence[dict[str, Any]], mention: Callable[[int,
 def _mention(number: int, entity: dict[str, Any], images: Sequence[dict[str, Any]]) -> Mention:
     strongest = _strongest(entity)
     evidence = [Evidence(_what(found, images), found["weight"]) for found in strongest[:MOST_EVIDENCE]]
-    return Mention(entity["text"], entity["type"], entity["score"], number, evidence, len(strongest) - len(evidence))
+    if strongest:
+        evidence.insert(0, Evidence("the text itself", max(0.0, 1 - sum(found["weight"] for found in strongest))))
+    return Mention(entity["text"], entity["type"], entity["score"], number, evidence, len(strongest) - len(strongest[:MOST_EVIDENCE]))
 
 
 def _strongest(entity: dict[str, Any]) -> list[dict[str, Any]]:
@@ -159,8 +161,6 @@ def _strongest(entity: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _what(found: dict[str, Any], images: Sequence[dict[str, Any]]) -> str:
-    if found["image"] is None:
-        return "the text itself"
     what = found["object"] or "the whole picture"
     numbers = [number for number, image in enumerate(images, 1) if image["key"] == found["image"]]
     return f"{what}, picture {numbers[0]}" if len(images) > 1 and numbers else what

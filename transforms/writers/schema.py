@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-VERSION = "1"
+VERSION = "2"
 
 _BOX = pa.list_(pa.float32())  # always four; Arrow cannot read a null of a fixed-size list back from Parquet
 

@@ -33,18 +33,18 @@ class View(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The weight of the text itself, of one picture, or of one object in it, for an entity.
+    """The weight of one picture, or of one object in it, for an entity.
 
     Attributes:
-        image: key of the picture, or None for the text itself.
-        object: name of the object, or None for the whole picture or the text.
+        image: key of the picture.
+        object: name of the object, or None for the whole picture.
         box: the object's box, xyxy pixels of the original picture, or None.
         weight: from `Granularity.evidence` the gate and attention weight that the tagger used, mean over the entity's
             words: these sum to 1 over all pictures of the post. In `Entity.evidence` its share of the entity's score
-            (`models.tagging.evidence`): these sum to 1 with that of the text.
+            (`models.tagging.evidence`): what these lack to 1 is the text's own.
     """
 
-    image: str | None
+    image: str
     object: str | None
     box: tuple[float, float, float, float] | None
     weight: float

@@ -94,14 +94,13 @@ def test_strange_texts_cost_nothing_but_time(text: str) -> None:
     assert [(e.text, e.type) for e in neighbour] == [("Taylor Swift", "PER"), ("London", "LOC")]
 
 
-def test_evidence_sums_to_one_with_the_text_s_own() -> None:
+def test_evidence_leaves_the_rest_to_the_text() -> None:
     seen = {"a.jpg": image_features(1), "b.jpg": image_features(2)}
     (entities,) = annotator().annotate([("Taylor Swift sings in London", seen)])
     assert entities
     for entity in entities:
-        assert sum(e.weight for e in entity.evidence) == pytest.approx(1, abs=1e-4)
-        assert [(e.object, e.box) for e in entity.evidence if e.image is None] == [(None, None)]
-        assert {e.image for e in entity.evidence} == {None, "a.jpg", "b.jpg"}
+        assert 0 < sum(e.weight for e in entity.evidence) < 1
+        assert {e.image for e in entity.evidence} == {"a.jpg", "b.jpg"}
     assert all(NAMES[image_features(1).labels[0]] in {e.object for e in entity.evidence} for entity in entities)
 
 
