@@ -33,9 +33,9 @@ from archive.images import Member
 from archive.images.decode import Limits
 from archive.posts.records import Slice
 from models.inference.devices import usable_cores
+from models.inference.options import ModelOptions
 from models.inference.pool import InferencePool
 from models.loading import load_annotator, load_vision_model
-from models.options import ModelOptions
 from models.vision.vision_model import PreprocessedImage
 
 ARCHIVE = Path(__file__).parent.parent.parent / "shared" / "data" / "archive"

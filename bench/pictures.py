@@ -25,8 +25,8 @@ from models.datasets.conll import LabelledPost, read_conll, text_of
 from models.datasets.pictures import picture_features
 from models.evaluation.predictions import BATCH_SIZE
 from models.inference.devices import usable_cores
+from models.inference.options import ModelOptions
 from models.loading import load_annotator, load_vision_model
-from models.options import ModelOptions
 from models.tagging.annotate import Annotator, TextAndPictures
 from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.labels import TYPES

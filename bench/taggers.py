@@ -19,8 +19,8 @@ from models.datasets.conll import read_conll
 from models.datasets.pictures import picture_features
 from models.evaluation.predictions import annotate
 from models.inference.devices import usable_cores
+from models.inference.options import ModelOptions
 from models.loading import load_annotator, load_vision_model
-from models.options import ModelOptions
 from models.tagging.labels import TYPES
 
 

@@ -24,8 +24,8 @@ from models.datasets.pictures import picture_features
 from models.evaluation import predictions
 from models.evaluation.calibration import plot, reliability
 from models.evaluation.scores import score
+from models.inference.options import ModelOptions, detector_or_none
 from models.loading import load_annotator, load_vision_model
-from models.options import ModelOptions, detector_or_none
 from models.pretrained import SHIPPED
 from models.tagging.bundle import BundleError
 from models.tagging.labels import TYPES

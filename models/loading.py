@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from archive.stores import resolve
-from models.options import ModelOptions
+from models.inference.options import ModelOptions
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import BundleError, load_bundle, read_settings
 from models.vision.vision_model import VisionModel

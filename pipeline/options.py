@@ -13,7 +13,7 @@ from archive.posts.fields.presets import PRESETS
 from archive.posts.fields.rules import check_rule
 from archive.posts.fields.syntax import parse_path
 from models.inference.devices import DEVICES, usable_cores
-from models.options import ModelOptions, detector_or_none
+from models.inference.options import ModelOptions, detector_or_none
 from models.pretrained import SHIPPED
 from models.vision.text_readers import TEXT_READERS
 from pipeline.definitions import UsageError as UsageError

@@ -14,10 +14,10 @@ from time import perf_counter
 from archive.images import Member
 from archive.images.image_error import ImageError
 from archive.posts.records import Reject, Slice
+from models.inference.bisect import bisect_on_failure
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage
 from models.vision.vision_model import VisionModel
-from transforms.bisect import bisect_on_failure
 from transforms.counters import LIVE, count
 from transforms.locate_images import LocatedSlice
 from transforms.prefetch import Decoder, Submission

@@ -12,10 +12,10 @@ from typing import Any
 
 from archive.images.image_error import ImageError
 from archive.posts.records import Post, Reject, Slice
+from models.inference.bisect import bisect_on_failure
 from models.tagging.annotate import Annotator, Entity
 from models.tagging.picture_texts import row, tag_texts, texts_of
 from models.vision.images.features import ImageFeatures, TextLine
-from transforms.bisect import bisect_on_failure
 from transforms.counters import LIVE, timed
 from transforms.detect import DetectedSlice
 

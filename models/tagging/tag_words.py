@@ -29,10 +29,12 @@ class WordOutputs:
     Attributes:
         emissions: (W, T) float32.
         weights: per granularity, (W, P * E) float32: E weights for each of P pictures (`Granularity.weights_per_picture`).
+        visual: (W, G, T) float32, what each granularity adds to the emissions.
     """
 
     emissions: np.ndarray
     weights: list[np.ndarray]
+    visual: np.ndarray
 
 
 class WordTagger:
@@ -58,7 +60,7 @@ class WordTagger:
         self._dtype = dtype
         self._pool = InferencePool(device, threads)
         self.on_batch: Callable[[int], None] = lambda posts: None
-        self.weights_per_picture = [granularity.weights_per_picture(encoder.source) for granularity in encoder.granularities]
+        self._weights_per_picture = [granularity.weights_per_picture(encoder.source) for granularity in encoder.granularities]
 
     def tag(self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]) -> dict[int, WordOutputs]:
         """Return the outputs of each post that has words, by its index.
@@ -88,8 +90,9 @@ class WordTagger:
         return min(len(features), self._encoder.max_pictures)
 
     def _zeros(self, words: int, pictures: int) -> WordOutputs:
-        weights = [np.zeros((words, pictures * each), np.float32) for each in self.weights_per_picture]
-        return WordOutputs(np.zeros((words, self._tagger.emissions.out_features), np.float32), weights)
+        weights = [np.zeros((words, pictures * each), np.float32) for each in self._weights_per_picture]
+        tags = self._tagger.emissions.out_features
+        return WordOutputs(np.zeros((words, tags), np.float32), weights, np.zeros((words, len(weights), tags), np.float32))
 
     def _run(self, batches: Sequence[tuple[list[Window], Batch]]) -> list[TaggerOutput]:
         outputs = []
@@ -115,13 +118,15 @@ class WordTagger:
 
     def _collect(self, windows: list[Window], output: TaggerOutput, pictures: int, outputs: dict[int, WordOutputs]) -> None:
         """Copy the outputs at the first subword of each owned word from a batch to its posts."""
-        emissions = output.emissions.float().cpu().numpy()
+        assert output.visual is not None  # the tagger is not in training
+        emissions, visual = output.emissions.float().cpu().numpy(), output.visual.float().cpu().numpy()
         weights = [
             self._pooled(granularity, used, pictures) for granularity, used in zip(self._encoder.granularities, output.used, strict=True)
         ]
         for i, window in enumerate(windows):
             of_post = outputs[window.post]
             of_post.emissions[window.owned] = emissions[i, window.first_subwords]
+            of_post.visual[window.owned] = visual[i, window.first_subwords]
             for target, pooled in zip(of_post.weights, weights, strict=True):
                 if pooled is not None:
                     target[window.owned] = pooled[i, window.first_subwords]

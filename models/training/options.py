@@ -7,7 +7,7 @@ from pathlib import Path
 
 from archive.command_line import HelpFormatter
 from models.inference.devices import usable_cores
-from models.options import detector_or_none
+from models.inference.options import detector_or_none
 from models.pretrained import PRETRAINED
 from models.tagging.bundle import BundleSettings
 from models.training.config import TrainingConfig

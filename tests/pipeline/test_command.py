@@ -78,7 +78,8 @@ def test_rows_hold_what_the_contract_says(demo: Path) -> None:
                 assert 0 <= x1 <= x2 <= image["width"]
                 assert 0 <= y1 <= y2 <= image["height"]
         keys = {image["key"] for image in row["images"] if image["status"] in ("ok", "partial")}
-        assert {evidence["image"] for e in row["entities"] for evidence in e["evidence"]} <= keys
+        assert {evidence["image"] for e in row["entities"] for evidence in e["evidence"]} <= keys | {None}
+        assert all(sum(found["weight"] for found in e["evidence"]) == pytest.approx(1, abs=1e-4) for e in row["entities"] if e["evidence"])
     statuses = {image["key"]: image["status"] for row in rows(demo) for image in row["images"]}
     assert statuses["truncated.jpg"] == "partial"
     assert statuses["not-a-picture.jpg"] == "corrupt"

@@ -10,7 +10,6 @@ import numpy as np
 from archive.images.decode import Picture
 
 GREY = 114
-cv2.setNumThreads(1)  # pictures are resized in parallel, one thread each
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, BinaryIO
 
+import cv2
 import msgspec
 import numpy as np
 
@@ -38,6 +39,7 @@ def main() -> None:
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no reply
     _die_with(parent)
+    cv2.setNumThreads(1)  # several of these processes resize at a time
     try:
         preprocess = pickle.loads(receive(requests))  # from the parent process alone
         _limit_memory(preprocess.limits)

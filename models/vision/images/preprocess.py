@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archive.images.decode import Limits, decode
+from archive.images.decode import Limits, Picture, decode
 from models.vision.images.canvas import Canvas, centre_crop, fit_area, letterbox
 
 PAGE_LONGER, PAGE_SHORTER = 1280, 480
@@ -57,7 +57,10 @@ class Preprocess:
     def __call__(self, data: bytes) -> PreprocessedImage:
         """Raises ImageError."""
         longer, shorter = (max(self.side, PAGE_LONGER), max(self.crop_side, PAGE_SHORTER)) if self.for_text else (self.side, self.crop_side)
-        picture = decode(data, self.limits, longer, shorter)
+        return self.scale(decode(data, self.limits, longer, shorter))
+
+    def scale(self, picture: Picture) -> PreprocessedImage:
+        """Return a decoded picture as the networks read it."""
         crop = centre_crop(picture, self.crop_side) if self.crop_side else None
         page = fit_area(picture, PAGE_PIXELS, PAGE_SIDE).pixels if self.for_text else None
         return PreprocessedImage(letterbox(picture, self.side), crop, page, picture.is_partial)
