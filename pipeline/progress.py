@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
@@ -75,11 +76,19 @@ class Progress:
         while not self._done.wait(self._interval_s):
             text = (self._line and self._line()) or self._now
             if self._is_terminal:
-                width = shutil.get_terminal_size().columns - 1
+                width = _columns(self._stream) - 1
                 self._stream.write(f"{ERASE}{text[:width]}")
                 self._stream.flush()
             else:
                 LOG.info("%s", text)
+
+
+def _columns(stream: TextIO) -> int:
+    """Return the width of the terminal; that of standard output may be another, or none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or shutil.get_terminal_size().columns
+    except (OSError, ValueError):
+        return shutil.get_terminal_size().columns
 
 
 class Rate:

@@ -13,9 +13,10 @@ import apache_beam as beam
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
+from archive.posts.fields.presets import PRESETS
 from deploy.dataflow.template import metadata
 from pipeline.beam_options import parse_beam_options
-from pipeline.graph import build
+from pipeline.graph import Work, build
 from pipeline.options import UsageError, parse
 from tests.conftest import ROOT
 from tests.deploy.stores import GoogleStorage
@@ -29,7 +30,8 @@ def graph(*options: str) -> beam_runner_api_pb2.Pipeline:
     ours, rest = parse([*REQUIRED, *options])
     beams = parse_beam_options(rest, ours)
     pipeline = beam.Pipeline(options=beams)
-    build(pipeline, ours, [ours.posts], [str(ours.images)], SliceFilter(), f"{ours.output}/index")
+    posts = dict.fromkeys(ours.posts, PRESETS["postner"].fields("postner"))
+    build(pipeline, ours, Work(posts, ours.images, SliceFilter(), "run", f"{ours.output}/index"))
     return pipeline.to_runner_api()
 
 

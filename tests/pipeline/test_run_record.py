@@ -43,7 +43,7 @@ def begin(output: Path, posts: Path, *before: str) -> subprocess.Popen[str]:
 
 def many(posts_file: Callable[..., Path]) -> Path:
     """So many posts that a run is still at work when it is stopped."""
-    return posts_file(*({"id": i, "text": f"Anna meets Bob in Paris {i}"} for i in range(5000)))
+    return posts_file(*({"id": i, "text": f"Anna meets Bob in Paris {i}"} for i in range(1200)))
 
 
 def stopped_in_s(process: subprocess.Popen[str], stop: Callable[[], None]) -> float:
