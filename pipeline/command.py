@@ -64,7 +64,8 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
         check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
         before = output.earlier_run(options)
         progress.now(f"reading the first records of {len(inputs.posts):,} files")
-        fields = choose_fields((name for name in inputs.posts if before is None or name not in before.posts), options)
+        inputs, first = choose_fields(inputs, options, before.posts if before else ())
+        fields = {name: records.fields for name, records in first.items()}
         progress.now("loading the models")
         models = load_models(options, is_local(beam_options))
         with lease(options.output):

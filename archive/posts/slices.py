@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from archive.posts.entries import read_entries
+from archive.posts.other_members import without_other_members
 from archive.posts.fields.post import parse
 from archive.posts.fields.presets import Fields
 from archive.posts.formats.too_long import TooLong
@@ -37,7 +38,7 @@ def read_slices(source: str, max_line_bytes: int, fields: Fields, wanted: Callab
     building = _Building(source, 1)
     broken: Reject | None = None
     try:
-        for entry in read_entries(source, max_line_bytes, each):
+        for entry in without_other_members(read_entries(source, max_line_bytes, each), source, fields):
             if building.add(entry):
                 if wanted(building.name):
                     yield building.slice(fields)

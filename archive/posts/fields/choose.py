@@ -110,7 +110,7 @@ def choose(entries: Sequence[Entry], options: FieldOptions) -> Fields:
         ValueError: an option cannot be used.
     """
     options.check()
-    filled = [entry for entry in entries if not isinstance(entry.data, bytes) or entry.data.strip()]
+    filled = list(filter(is_filled, entries))
     records = [(entry, scope) for entry in filled if (scope := _scope(entry))]
     if options.preset != "auto":
         base = PRESETS[options.preset].fields(options.preset)
@@ -134,6 +134,11 @@ def choose(entries: Sequence[Entry], options: FieldOptions) -> Fields:
         by = "by these options" if fields.preset == "options" else f"by --preset {fields.preset}"
         raise NoPresetError(_told(filled, records, by, options, fit.lacks_id))
     return fields
+
+
+def is_filled(entry: Entry) -> bool:
+    """True if an entry is neither a blank line nor a member that holds no records."""
+    return bool(entry.data.strip()) if isinstance(entry.data, bytes) else not isinstance(entry.data, Skipped)
 
 
 def _best(fits: list[_Fit]) -> list[_Fit]:
