@@ -14,7 +14,7 @@ from archive.posts.formats.lines import line_entries
 from archive.posts.formats.other import kind_of_other
 from archive.posts.formats.pages import Path, parse_paths, records_of
 from archive.posts.formats.parquet import parquet_entries
-from archive.posts.formats.sniff import HEAD_BYTES, Format, delimiter_of, format_of
+from archive.posts.formats.sniff import HEAD_BYTES, Format, Table, format_of, table_of
 from archive.posts.formats.text import utf8
 from archive.posts.packing.compressed import window_bytes
 from archive.posts.packing.layers import Content, contents, packing_of, seekable
@@ -129,8 +129,8 @@ def _entries(content: Content, max_line_bytes: int, paths: Sequence[Path]) -> It
         case "Parquet":
             yield from parquet_entries(seekable(stream), source, max_line_bytes)
         case "CSV" | "TSV":
-            delimiter = delimiter_of(text.peek(HEAD_BYTES)) or ","
-            yield from delimited_entries(text, source, delimiter, max_line_bytes)
+            table = table_of(text.peek(HEAD_BYTES)) or Table(",", True)
+            yield from delimited_entries(text, source, table.delimiter, max_line_bytes, table.has_header)
         case "JSON document" | "JavaScript":
             for number, (data, context) in enumerate(split_document(text, max_line_bytes, paths), start=1):
                 yield Entry(data, source, number, context)

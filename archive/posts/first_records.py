@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
 from archive.posts.entries import read_entries
 from archive.posts.fields.choose import EACH, FieldOptions, NoPresetError, choose, is_filled
-from archive.posts.fields.presets import Fields
+from archive.posts.fields.presets import PRESETS, Fields
 from archive.posts.packing import DamagedError
 from archive.posts.records import Entry, Skipped
 
@@ -40,7 +41,25 @@ def first_records(address: str, max_line_bytes: int, options: FieldOptions, coun
         ValueError: an option cannot be used.
         OSError: the file cannot be read.
     """
-    each = tuple(options.each.split(",")) if options.each else EACH
+    if options.each:
+        return _first_records(address, max_line_bytes, options, count, tuple(options.each.split(",")))
+    try:
+        fields, entries = _first_records(address, max_line_bytes, options, count, ())
+        return FirstRecords(replace(fields, each=None) if _is_general(fields) else fields, entries)
+    except NoPresetError as as_they_are:
+        try:  # a page of an API, which holds the posts in an array
+            fields, entries = _first_records(address, max_line_bytes, options, count, EACH)
+        except NoPresetError as error:
+            raise error from as_they_are
+        own = fields.each and not _is_general(fields)
+        return FirstRecords(fields if own else replace(fields, each=",".join(EACH)), entries)
+
+
+def _is_general(fields: Fields) -> bool:
+    return fields.preset in PRESETS and PRESETS[fields.preset].general
+
+
+def _first_records(address: str, max_line_bytes: int, options: FieldOptions, count: int, each: tuple[str, ...]) -> FirstRecords:
     refused: tuple[int, NoPresetError] | None = None
     others: dict[str, str] = {}
     for number, entries in enumerate(_by_member(address, max_line_bytes, each, count), start=1):

@@ -12,7 +12,7 @@ from archive.posts.fields.post import parse
 from archive.posts.fields.presets import LINE, PRESETS, Fields
 from archive.posts.fields.record import read_fields
 from archive.posts.fields.rules import parse_rule
-from archive.posts.fields.suggest import guess_id, guess_text, keys_of
+from archive.posts.fields.suggest import columns_as_fields, guess_id, guess_text, keys_of
 from archive.posts.fields.syntax import parse_path
 from archive.posts.records import Entry, Post, Skipped
 
@@ -156,7 +156,9 @@ def _told(filled: Sequence[Entry], records: Sequence[_Record], by: str, options:
     scopes = [scope for _, scope in records]
     best = _best([_Fit(name, preset.fields(name), records) for name, preset in PRESETS.items()])
     identifier, text = options.id or guess_id(scopes) or LINE, options.text or guess_text(scopes)
-    if best and options.preset not in ("auto", best[0].name):
+    if columns_as_fields(scopes):
+        cure = "this is a table in one object: write it again, with pandas as to_json(PATH, orient='records', lines=True)"
+    elif best and options.preset not in ("auto", best[0].name):
         cure = f"add --preset {best[0].name}"
     elif lacks_id and options.text and not options.id:
         cure = f"add --id {identifier}" + (f", or --id {LINE} for file and line" if identifier != LINE else ", for file and line")
