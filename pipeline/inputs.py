@@ -59,9 +59,7 @@ def find_inputs(options: RunOptions) -> FoundInputs:
     return FoundInputs(posts.files, shards.shards, dict(Counter(posts.passed_over) + Counter(shards.passed_over)), posts.in_folders)
 
 
-def choose_fields(
-    inputs: FoundInputs, options: RunOptions, known: Collection[str] = ()
-) -> tuple[FoundInputs, dict[str, FirstRecords]]:
+def choose_fields(inputs: FoundInputs, options: RunOptions, known: Collection[str] = ()) -> tuple[FoundInputs, dict[str, FirstRecords]]:
     """Choose the fields that make a post, for each posts file, from its first records.
 
     A file in a folder that holds no posts is passed over, as long as another file does hold some: exports have such files.

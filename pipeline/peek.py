@@ -31,6 +31,9 @@ from pipeline.show import printable
 SHOWN = 3
 FIELD_OPTIONS = ("images", "preset", "each", "id", "text", "images_field", "alt", "markup", "model", "detector", "max_line_bytes")
 LARGE_WINDOW_BYTES = 128 * 2**20
+WIDTH = 160
+"""Longest path that is shown whole; a preset may have twenty alternatives."""
+
 LOOKED_AT = 256
 """Limit for the files that are opened, spread evenly over the archive: an answer takes seconds."""
 
@@ -71,7 +74,7 @@ def _report(run: RunOptions, inputs: FoundInputs, looked_at: FoundInputs, first:
     yield f"fields  preset {fields.preset} by the first records of {printable(address)}"
     for name in ("each", "id", "text", "images", "alt", "markup"):
         if value := getattr(fields, name):
-            yield f"        {name:<7} {printable(value)}"
+            yield f"        {name:<7} {printable(_cut(value))}"
     yield f"first   {printable(_beginning(entries))}"
     parsed = [parse(entry, fields) for entry in entries]
     posts = [post for post in parsed if isinstance(post, Post)]
@@ -84,6 +87,10 @@ def _report(run: RunOptions, inputs: FoundInputs, looked_at: FoundInputs, first:
         yield f"other   {sum(kinds.values())} of the first {len(parsed)} records are no posts: " + _several(kinds)
     yield from _pictures(inputs, [key for post in posts for key in post.images])
     yield "command " + _command(run, fields)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"
 
 
 def _files(files: int, inputs: FoundInputs) -> Iterator[str]:

@@ -75,7 +75,9 @@ def _first_records(address: str, max_line_bytes: int, options: FieldOptions, cou
     if refused:
         raise refused[1]
     if others:
-        raise NoPresetError(f"no member holds records, but {', '.join(f'{kind} ({name[len(address) + 1 :]})' for kind, name in others.items())}")
+        raise NoPresetError(
+            f"no member holds records, but {', '.join(f'{kind} ({name[len(address) + 1 :]})' for kind, name in others.items())}"
+        )
     return FirstRecords(choose([], options), [])
 
 

@@ -44,7 +44,7 @@ def without_other_members(entries: Iterable[Entry], address: str, fields: Fields
             if not is_other or held_bytes > _HELD_BYTES:
                 break
         for entry in chain(held, member):
-            yield entry._replace(data=_OTHER) if is_other and not _is_blank(entry) else entry
+            yield entry if not is_other or _is_blank(entry) or isinstance(entry.data, Skipped) else entry._replace(data=_OTHER)
 
 
 def _is_other(entry: Entry, fields: Fields) -> bool:

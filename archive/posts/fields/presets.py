@@ -73,13 +73,13 @@ PRESETS: dict[str, Preset] = {
         "retweeted_status.extended_entities.media[].media_url_https,retweeted_status.entities.media[].media_url_https,"
         "extended_tweet.extended_entities.media[].media_url_https,extended_entities.media[].media_url_https,"
         "extended_tweet.entities.media[].media_url_https,entities.media[].media_url_https,"
-        "retweetedTweet.media[].fullUrl,media[].fullUrl,tweet_id'_'num",
+        "retweetedTweet.media[].fullUrl,media[].fullUrl,tweet_id'_'num,filename",
         alt="retweeted_status.extended_tweet.extended_entities.media[].ext_alt_text,"
         "retweeted_status.extended_tweet.entities.media[].ext_alt_text,"
         "retweeted_status.extended_entities.media[].ext_alt_text,retweeted_status.entities.media[].ext_alt_text,"
         "extended_tweet.extended_entities.media[].ext_alt_text,extended_entities.media[].ext_alt_text,"
         "extended_tweet.entities.media[].ext_alt_text,entities.media[].ext_alt_text,"
-        "retweetedTweet.media[].altText,media[].altText,description",
+        "retweetedTweet.media[].altText,media[].altText,description,description",
         markup="escaped",
         skip=(
             ("delete", "delete"),

@@ -41,7 +41,9 @@ def columns_as_fields(scopes: Sequence[Scope]) -> bool:
     """True if a record is a whole table, as pandas writes it by default: fields that hold a value for each row."""
     inner = [decoded(value) for value in scopes[0].fields.values()] if len(scopes) == 1 else []
     by_row = bool(inner) and all(isinstance(value, Mapping) and "0" in value for value in inner)
-    return by_row or (bool(scopes) and {"columns", "data"} <= scopes[0].fields.keys()) or (bool(inner) and set(scopes[0].fields) >= {"0", "1"})
+    return (
+        by_row or (bool(scopes) and {"columns", "data"} <= scopes[0].fields.keys()) or (bool(inner) and set(scopes[0].fields) >= {"0", "1"})
+    )
 
 
 def guess_id(scopes: Sequence[Scope]) -> str | None:
