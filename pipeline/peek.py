@@ -25,7 +25,6 @@ from pipeline.definitions import UsageError, parser_of
 from pipeline.inputs import THREADS, FoundInputs, choose_fields, find_inputs
 from pipeline.options import OPTIONS, RunOptions
 from pipeline.process import EXIT_DONE, EXIT_USAGE
-from pipeline.sample import estimate
 from pipeline.show import printable
 
 SHOWN = 3
@@ -59,6 +58,8 @@ def main(argv: Sequence[str]) -> int:
         for line in _report(run, inputs, looked_at, first):
             print(line, flush=True)
         if sample:
+            from pipeline.sample import estimate  # it loads the models
+
             print(estimate(run, looked_at, sample))
         return EXIT_DONE
     except UsageError as error:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from archive.posts.entries import read_entries
-from archive.posts.other_members import without_other_members
 from archive.posts.fields.post import parse
 from archive.posts.fields.presets import Fields
 from archive.posts.formats.too_long import TooLong
+from archive.posts.other_members import without_other_members
 from archive.posts.packing import DamagedError
 from archive.posts.records import Entry, Post, Reject, Skipped, Slice
 

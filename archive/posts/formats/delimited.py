@@ -21,7 +21,8 @@ csv.field_size_limit(2**31 - 1)  # rows are bounded here instead, all columns to
 def delimited_entries(chunks: Iterable[bytes], source: str, delimiter: str, max_row_bytes: int, has_header: bool = True) -> Iterator[Entry]:
     """Yield the rows below the header, numbered from 1, as text by column; an empty cell is None.
 
-    Without a header the columns are `column1`, `column2` and so on. A quote that is not closed counts as a character, and its row ends with its line.
+    Without a header the columns are `column1`, `column2` and so on. A quote that is not closed counts as a character, and its row
+    ends with its line.
 
     Raises:
         DamagedError: the stream is damaged; raised after all readable rows.
