@@ -75,7 +75,8 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
         output.check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
         before = output.earlier_run(options)
         progress.now(f"reading the first records of {len(inputs.posts):,} files")
-        fields = choose_fields((name for name in inputs.posts if before is None or name not in before.posts), options)
+        inputs, first = choose_fields(inputs, options, before.posts if before else ())
+        fields = {name: records.fields for name, records in first.items()}
         if options.limit:
             inputs, fields = first_posts(inputs, fields, options, before)
         progress.now("loading Beam")

@@ -6,33 +6,33 @@ import hashlib
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fsspec.implementations.local import LocalFileSystem
 
 from archive.images import find_shards
-from archive.posts.entries import count_entries, read_entries
-from archive.posts.fields.choose import EACH, NoPresetError, choose
+from archive.posts.entries import count_entries
+from archive.posts.fields.choose import NoPresetError
 from archive.posts.fields.presets import Fields
 from archive.posts.find import find_posts
-from archive.posts.packing import DamagedError
-from archive.posts.records import Entry
+from archive.posts.first_records import FirstRecords, first_records
 from archive.stores import resolve
-from pipeline.options import RunOptions, UsageError
+from pipeline.definitions import UsageError
 
-SAMPLE_RECORDS = 64
-"""How many records of each file are read to choose its fields."""
+if TYPE_CHECKING:
+    from pipeline.options import RunOptions
 
 FIELD_PATH = re.compile(r"[\w$.,+]+(\[\][\w$.,+]*)*")
 """What looks like a path of fields, such as `media[].url`."""
 
 THREADS = 16
 """How many files are looked at together; on a store the time goes into waiting."""
+
+NAMED = 3
+"""How many of the files that hold no posts are named."""
 
 
 class FoundInputs(NamedTuple):
@@ -42,11 +42,13 @@ class FoundInputs(NamedTuple):
         posts: addresses of the posts files.
         shards: addresses of the image shards.
         passed_over: what was found in folders and is neither, with its count.
+        in_folders: those of the posts files that nobody named, but a folder that they lie in.
     """
 
     posts: list[str]
     shards: list[str]
     passed_over: dict[str, int]
+    in_folders: frozenset[str] = frozenset()
 
 
 def find_inputs(options: RunOptions) -> FoundInputs:
@@ -54,41 +56,59 @@ def find_inputs(options: RunOptions) -> FoundInputs:
     try:
         posts = find_posts(options.posts, "--posts")
         if not options.images:
-            return FoundInputs(posts.files, [], posts.passed_over)
+            return FoundInputs(posts.files, [], posts.passed_over, posts.in_folders)
         shards = find_shards(options.images, "--images")
     except (ValueError, OSError) as error:
         paths = [pattern for pattern in options.images if FIELD_PATH.fullmatch(pattern) and "--images" in str(error)]
         hint = f" (for a field of the posts give --images_field {paths[0]!r})" if paths else ""
         raise UsageError(f"{error}{hint}") from error
-    return FoundInputs(posts.files, shards.shards, dict(Counter(posts.passed_over) + Counter(shards.passed_over)))
+    return FoundInputs(posts.files, shards.shards, dict(Counter(posts.passed_over) + Counter(shards.passed_over)), posts.in_folders)
 
 
-def choose_fields(addresses: Iterable[str], options: RunOptions) -> dict[str, Fields]:
-    """Return the fields that make a post, for each posts file, from its first records.
+def choose_fields(inputs: FoundInputs, options: RunOptions, known: Collection[str] = ()) -> tuple[FoundInputs, dict[str, FirstRecords]]:
+    """Choose the fields that make a post, for each posts file, from its first records.
+
+    A file in a folder that holds no posts is passed over, as long as another file does hold some: exports have such files.
+
+    Args:
+        inputs: the files that the command names.
+        options: of the run.
+        known: posts files whose fields are known.
+
+    Returns:
+        The inputs without what is passed over, and what the first records tell, for each posts file that is not known.
 
     Raises:
         UsageError: no record of a file is a post.
     """
 
-    def chosen(address: str) -> tuple[str, Fields]:
+    def chosen(address: str) -> FirstRecords | UsageError:
         try:
-            return address, replace(choose(first_entries(address, options), options.fields), where=options.where)
+            found = first_records(address, options.max_line_bytes, options.fields)
+            return found._replace(fields=replace(found.fields, where=options.where))
         except NoPresetError as error:
-            raise UsageError(f"--posts {address}: {error}") from error
+            refused = UsageError(f"--posts {address}: {error}")
+            if address in inputs.in_folders:
+                return refused
+            raise refused from error
         except (ValueError, OSError) as error:
             raise UsageError(f"--posts {address} cannot be read: {error}") from error
 
+    new = [name for name in inputs.posts if name not in known]
     with ThreadPoolExecutor(THREADS) as threads:
-        return dict(threads.map(chosen, addresses))
-
-
-def first_entries(address: str, options: RunOptions, count: int = SAMPLE_RECORDS) -> list[Entry]:
-    """Return the first records of a posts file; of a damaged file, those before the damage."""
-    found: list[Entry] = []
-    each = tuple(options.each.split(",")) if options.each else EACH
-    with suppress(DamagedError):  # what was found before stays
-        found.extend(islice(read_entries(address, options.max_line_bytes, each), count))
-    return found
+        found = dict(zip(new, threads.map(chosen, new), strict=True))
+    first = {name: records for name, records in found.items() if isinstance(records, FirstRecords)}
+    refused = {name: error for name, error in found.items() if isinstance(error, UsageError)}
+    with_posts = any(records.entries for records in first.values()) or len(new) < len(inputs.posts)
+    if refused and not with_posts:
+        raise next(iter(refused.values()))
+    empty = [name for name, records in first.items() if not records.entries and name in inputs.in_folders] if with_posts else []
+    passed_over = dict(inputs.passed_over)
+    for kind, names in (("no posts", list(refused)), ("no records", empty)):
+        if names:
+            passed_over[f"{kind}: {', '.join(name.rsplit('/', 1)[-1] for name in names[:NAMED])}"] = len(names)
+    posts = [name for name in inputs.posts if name not in refused and name not in empty]
+    return inputs._replace(posts=posts, passed_over=passed_over), {name: first[name] for name in posts if name in first}
 
 
 @dataclass(frozen=True)

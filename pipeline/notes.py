@@ -32,7 +32,8 @@ def notes(inputs: FoundInputs, run: RunManifest, audited: Audit, member_names: C
         yield f"{_files(sum(inputs.passed_over.values()))} passed over in the folders: {examples}"
     rows = audited.total("rows")
     if audited.escaped > SHARE_OF_ESCAPED * rows:
-        yield f"{audited.escaped:,} of {rows:,} texts hold HTML entities such as &amp;: give --markup escaped to decode them"
+        found = f"{audited.escaped:,} of {rows:,} texts hold HTML entities such as &amp;"
+        yield f"{found}: give --markup escaped to decode them, or html if they hold tags too"
     if audited.repeated_ids.count:
         about = "" if audited.repeated_ids.is_exact else "about "
         yield f"{about}{audited.repeated_ids.count:,} rows repeat the id of another row; source and line tell them apart"

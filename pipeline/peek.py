@@ -11,7 +11,7 @@ import json
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -19,17 +19,22 @@ from archive.images import End, Link, ShardProblem, index_shard
 from archive.posts.entries import FileKind, describe
 from archive.posts.fields.post import parse
 from archive.posts.fields.presets import Fields
+from archive.posts.first_records import FirstRecords
 from archive.posts.records import Entry, Post, Reject
 from pipeline.definitions import UsageError, parser_of
-from pipeline.inputs import THREADS, FoundInputs, choose_fields, find_inputs, first_entries
+from pipeline.inputs import THREADS, FoundInputs, choose_fields, find_inputs
 from pipeline.options import OPTIONS, RunOptions
 from pipeline.process import EXIT_DONE, EXIT_USAGE
-from pipeline.sample import estimate
 from pipeline.show import printable
 
 SHOWN = 3
 FIELD_OPTIONS = ("images", "preset", "each", "id", "text", "images_field", "alt", "markup", "model", "detector", "max_line_bytes")
 LARGE_WINDOW_BYTES = 128 * 2**20
+WIDTH = 160
+"""Longest path that is shown whole; a preset may have twenty alternatives."""
+
+LOOKED_AT = 256
+"""Limit for the files that are opened, spread evenly over the archive: an answer takes seconds."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,25 +53,29 @@ def main(argv: Sequence[str]) -> int:
             option.check(given[option.name])
         run = RunOptions(**given | {"posts": tuple(given["posts"]), "images": tuple(given["images"]), "output": "OUT"})
         inputs = find_inputs(run)
-        for line in _report(run, inputs):
+        spread = inputs._replace(posts=inputs.posts[:: -(-len(inputs.posts) // LOOKED_AT)])
+        looked_at, first = choose_fields(spread, run)
+        for line in _report(run, inputs, looked_at, first):
             print(line, flush=True)
         if sample:
-            print(estimate(run, inputs, sample))
+            from pipeline.sample import estimate  # it loads the models
+
+            print(estimate(run, looked_at, sample))
         return EXIT_DONE
     except UsageError as error:
         print(f"postner: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_USAGE
 
 
-def _report(run: RunOptions, inputs: FoundInputs) -> Iterator[str]:
-    yield from _files(inputs)
-    first = inputs.posts[0]
-    fields = choose_fields([first], run)[first]
-    entries = first_entries(first, run)
-    yield f"fields  preset {fields.preset} by the first records of {printable(first)}"
+def _report(run: RunOptions, inputs: FoundInputs, looked_at: FoundInputs, first: Mapping[str, FirstRecords]) -> Iterator[str]:
+    """Yield the lines of the report on all inputs, by the first records of those that were looked at."""
+    yield from _files(len(inputs.posts), looked_at)
+    address, (fields, entries) = next(iter(first.items()))
+    yield "read as " + _several(Counter(records.fields.preset for records in first.values()))
+    yield f"fields  preset {fields.preset} by the first records of {printable(address)}"
     for name in ("each", "id", "text", "images", "alt", "markup"):
         if value := getattr(fields, name):
-            yield f"        {name:<7} {printable(value)}"
+            yield f"        {name:<7} {printable(_cut(value))}"
     yield f"first   {printable(_beginning(entries))}"
     parsed = [parse(entry, fields) for entry in entries]
     posts = [post for post in parsed if isinstance(post, Post)]
@@ -81,10 +90,16 @@ def _report(run: RunOptions, inputs: FoundInputs) -> Iterator[str]:
     yield "command " + _command(run, fields)
 
 
-def _files(inputs: FoundInputs) -> Iterator[str]:
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"
+
+
+def _files(files: int, inputs: FoundInputs) -> Iterator[str]:
     with ThreadPoolExecutor(THREADS) as threads:
         kinds = dict(zip(inputs.posts, threads.map(describe, inputs.posts), strict=True))
-    yield f"posts   {len(kinds):,} files: " + _several(Counter(_kind(kind) for kind in kinds.values()))
+    yield f"posts   {files:,} files: " + _several(Counter(_kind(kind) for kind in kinds.values()))
+    if len(kinds) < files:
+        yield f"        {len(kinds):,} of them were looked at"
     whole = sum(not kind.splittable for kind in kinds.values())
     if whole:
         yield f"        {whole:,} cannot be cut: each is read by one worker, from its beginning"

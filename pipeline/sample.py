@@ -14,12 +14,13 @@ from tqdm import tqdm
 
 from archive.posts.entries import describe
 from archive.posts.fields.post import parse
+from archive.posts.first_records import first_records
 from archive.posts.records import Entry, Post
 from archive.stores import resolve
 from pipeline import manifest
 from pipeline.command import main as run_pipeline
 from pipeline.definitions import UsageError
-from pipeline.inputs import FoundInputs, choose_fields, first_entries
+from pipeline.inputs import FoundInputs
 from pipeline.options import RunOptions
 
 FILES = 16
@@ -35,17 +36,16 @@ def estimate(run: RunOptions, inputs: FoundInputs, posts: int) -> str:
         UsageError: the posts cannot be annotated.
     """
     chosen = inputs.posts[:: max(1, len(inputs.posts) // FILES)][:FILES]
-    fields = choose_fields(chosen, run)
     packed_bytes = taken = 0
     with tempfile.TemporaryDirectory(prefix="postner-sample-") as folder:
         sample = Path(folder) / "posts.jsonl"
         with sample.open("wb") as file:
             for address in chosen:
-                entries = first_entries(address, run, -(-posts // len(chosen)))
+                fields, entries = first_records(address, run.max_line_bytes, run.fields, -(-posts // len(chosen)))
                 raw = b"\n".join(map(_bytes_of, entries))
                 packed_bytes += len(zlib.compress(raw) if describe(address).packings else raw)
                 taken += len(entries)
-                file.writelines(_line_of(post) for entry in entries if isinstance(post := parse(entry, fields[address]), Post))
+                file.writelines(_line_of(post) for entry in entries if isinstance(post := parse(entry, fields), Post))
         summary = _annotate(run, sample, f"{folder}/out")
         disk_bytes = sum(path.stat().st_size for path in Path(folder, "out").rglob("*.parquet"))
     rows, rate = summary["rows"], summary["posts_per_second"]

@@ -14,7 +14,7 @@ from archive.posts.formats.lines import line_entries
 from archive.posts.formats.other import kind_of_other
 from archive.posts.formats.pages import Path, parse_paths, records_of
 from archive.posts.formats.parquet import parquet_entries
-from archive.posts.formats.sniff import HEAD_BYTES, Format, delimiter_of, format_of
+from archive.posts.formats.sniff import HEAD_BYTES, Format, Table, format_of, table_of
 from archive.posts.formats.text import utf8
 from archive.posts.packing.compressed import window_bytes
 from archive.posts.packing.layers import Content, contents, packing_of, seekable
@@ -47,7 +47,7 @@ class FileKind:
     other: str | None = None
 
 
-def read_entries(address: str, max_line_bytes: int, each: Sequence[str] = ()) -> Iterator[Entry]:
+def read_entries(address: str, max_line_bytes: int, each: Sequence[str] = (), most: int | None = None) -> Iterator[Entry]:
     """Yield every entry of a file, in order, in memory that does not depend on its size.
 
     A member of a tar or zip that holds no posts by its first bytes, such as a picture, is one entry that is `Skipped`.
@@ -56,6 +56,7 @@ def read_entries(address: str, max_line_bytes: int, each: Sequence[str] = ()) ->
         address: of the file.
         max_line_bytes: longer lines, records and rows become `TooLong`.
         each: paths of the array that holds the records in a document, such as `data.children`; the first that is there counts.
+        most: how many entries of the file, or of each member of a tar or zip, are read; None for all.
 
     Raises:
         DamagedError: after all readable entries, if the file or a member is damaged.
@@ -66,7 +67,7 @@ def read_entries(address: str, max_line_bytes: int, each: Sequence[str] = ()) ->
     with open_file(address) as file:
         for content in contents(Stream.of(file), address):
             try:
-                yield from _entries(content, max_line_bytes, paths)
+                yield from islice(_entries(content, max_line_bytes, paths), most)
             except DamagedError as error:
                 damages.append(f"{content.source[len(address) + 1 :]}: {error}" if content.is_member else str(error))
     if damages:
@@ -128,8 +129,8 @@ def _entries(content: Content, max_line_bytes: int, paths: Sequence[Path]) -> It
         case "Parquet":
             yield from parquet_entries(seekable(stream), source, max_line_bytes)
         case "CSV" | "TSV":
-            delimiter = delimiter_of(text.peek(HEAD_BYTES)) or ","
-            yield from delimited_entries(text, source, delimiter, max_line_bytes)
+            table = table_of(text.peek(HEAD_BYTES)) or Table(",", True)
+            yield from delimited_entries(text, source, table.delimiter, max_line_bytes, table.has_header)
         case "JSON document" | "JavaScript":
             for number, (data, context) in enumerate(split_document(text, max_line_bytes, paths), start=1):
                 yield Entry(data, source, number, context)

@@ -27,10 +27,12 @@ class FoundPosts:
 
     Attributes:
         files: their addresses, each once, in the order of the patterns and sorted within one.
+        in_folders: those that a folder was searched for. Nobody named them, so one may turn out to hold no posts.
         passed_over: how many files in folders hold no posts, by kind and name of the first one.
     """
 
     files: list[str]
+    in_folders: frozenset[str] = frozenset()
     passed_over: dict[str, int] = field(default_factory=dict)
 
 
@@ -41,25 +43,33 @@ def find_posts(patterns: Sequence[str], option: str) -> FoundPosts:
         ValueError: a pattern matches nothing; the message names the option and the value.
     """
     files: dict[str, str] = {}
+    named: set[str] = set()
     passed_over = _PassedOver()
     for pattern in patterns:
         filesystem, _ = resolve(pattern)
-        for file in _find(pattern, option, passed_over):
-            files.setdefault(_identity(filesystem, file), file)
-    return FoundPosts(list(files.values()), passed_over.summary())
+        found, in_folders = _find(pattern, option, passed_over)
+        for file in found:
+            identity = _identity(filesystem, file)
+            files.setdefault(identity, file)
+            if file not in in_folders:
+                named.add(identity)
+    searched = frozenset(file for identity, file in files.items() if identity not in named)
+    return FoundPosts(list(files.values()), searched, passed_over.summary())
 
 
-def _find(pattern: str, option: str, passed_over: _PassedOver) -> list[str]:
+def _find(pattern: str, option: str, passed_over: _PassedOver) -> tuple[list[str], set[str]]:
+    """Return the addresses of the files that a pattern stands for, and those of them that lie in a folder that it names."""
     filesystem, path = resolve(pattern)
     is_name = filesystem.exists(path)
     names = [path] if is_name else sorted(name for name in filesystem.glob(path) if not _matches_hidden(name, path))
     folders = [name for name in names if filesystem.isdir(name)]
     paths = [name for name in names if name not in set(folders)]
-    for folder in folders:
-        paths += _in_folder(filesystem, folder, passed_over)
-    if folders == [path] and not paths:
+    inner = [name for folder in folders for name in _in_folder(filesystem, folder, passed_over)]
+    if folders == [path] and not inner:
         raise ValueError(f"{option} {pattern!r} is a folder without a file of posts{passed_over}")
-    return found_files(filesystem, paths, pattern, option)
+    named = found_files(filesystem, paths, pattern, option) if paths or not inner else []
+    searched = found_files(filesystem, inner, pattern, option) if inner else []
+    return sorted({*named, *searched}), set(searched) - set(named)
 
 
 def _matches_hidden(name: str, pattern: str) -> bool:

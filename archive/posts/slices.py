@@ -13,6 +13,7 @@ from archive.posts.entries import read_entries
 from archive.posts.fields.post import parse
 from archive.posts.fields.presets import Fields
 from archive.posts.formats.too_long import TooLong
+from archive.posts.other_members import without_other_members
 from archive.posts.packing import DamagedError
 from archive.posts.records import Entry, Post, Reject, Skipped, Slice
 
@@ -40,7 +41,8 @@ def read_slices(
     building = _Building(source, 1)
     broken: Reject | None = None
     try:
-        for entry in islice(read_entries(source, max_line_bytes, each), fields.lines):
+        entries = without_other_members(read_entries(source, max_line_bytes, each), source, fields)
+        for entry in islice(entries, fields.lines):
             if building.add(entry):
                 if wanted(building.name, len(building.entries)):
                     yield building.slice(fields)

@@ -11,6 +11,7 @@ from archive.images.index.names import LONGEST_NAME
 _PLAIN = re.compile(r"[\w -]+(\.[\w -]+)*")  # most keys are a base name alone, with nothing to take away
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SIZE_SUFFIX = re.compile(r"(?<=[^/]):[A-Za-z0-9]+$")  # `:large`, `:orig`
+_AT_FORMAT = re.compile(r"@(jpeg|png|webp)$")  # the content's id of Bluesky, and the format that it is sent in
 _FORMAT = re.compile(r"(?:^|[&;])format=([A-Za-z0-9]{1,5})(?:&|$)")
 
 
@@ -52,6 +53,7 @@ def _without_additions(path: str, query: str) -> Iterator[str]:
         yield f"{path}.{asked[1]}"
     yield path
     yield _SIZE_SUFFIX.sub("", path)
+    yield _AT_FORMAT.sub(r".\1", path)
 
 
 def _decoded(path: str) -> str | None:

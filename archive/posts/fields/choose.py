@@ -12,7 +12,7 @@ from archive.posts.fields.post import parse
 from archive.posts.fields.presets import LINE, PRESETS, Fields
 from archive.posts.fields.record import read_fields
 from archive.posts.fields.rules import parse_rule
-from archive.posts.fields.suggest import guess_id, guess_text, keys_of
+from archive.posts.fields.suggest import columns_as_fields, guess_id, guess_text, keys_of
 from archive.posts.fields.syntax import parse_path
 from archive.posts.records import Entry, Post, Skipped
 
@@ -110,7 +110,7 @@ def choose(entries: Sequence[Entry], options: FieldOptions) -> Fields:
         ValueError: an option cannot be used.
     """
     options.check()
-    filled = [entry for entry in entries if not isinstance(entry.data, bytes) or entry.data.strip()]
+    filled = list(filter(is_filled, entries))
     records = [(entry, scope) for entry in filled if (scope := _scope(entry))]
     if options.preset != "auto":
         base = PRESETS[options.preset].fields(options.preset)
@@ -136,6 +136,11 @@ def choose(entries: Sequence[Entry], options: FieldOptions) -> Fields:
     return fields
 
 
+def is_filled(entry: Entry) -> bool:
+    """True if an entry is neither a blank line nor a member that holds no records."""
+    return bool(entry.data.strip()) if isinstance(entry.data, bytes) else not isinstance(entry.data, Skipped)
+
+
 def _best(fits: list[_Fit]) -> list[_Fit]:
     """Return those of half the best score or more; of general presets only one, and none beside others."""
     most = max(fit.score for fit in fits)
@@ -151,7 +156,9 @@ def _told(filled: Sequence[Entry], records: Sequence[_Record], by: str, options:
     scopes = [scope for _, scope in records]
     best = _best([_Fit(name, preset.fields(name), records) for name, preset in PRESETS.items()])
     identifier, text = options.id or guess_id(scopes) or LINE, options.text or guess_text(scopes)
-    if best and options.preset not in ("auto", best[0].name):
+    if columns_as_fields(scopes):
+        cure = "this is a table in one object: write it again, with pandas as to_json(PATH, orient='records', lines=True)"
+    elif best and options.preset not in ("auto", best[0].name):
         cure = f"add --preset {best[0].name}"
     elif lacks_id and options.text and not options.id:
         cure = f"add --id {identifier}" + (f", or --id {LINE} for file and line" if identifier != LINE else ", for file and line")

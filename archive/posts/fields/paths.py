@@ -157,4 +157,4 @@ def _prefixed(term: Prefixed, scope: Scope) -> list[Any]:
     if len(first) != 1 or not isinstance(first[0], str | int):
         return []
     names = (decoded(value) for value in values(term.rest, scope))
-    return [f"{first[0]}{term.sign}{name.rsplit('/', 1)[-1]}" if isinstance(name, str) else name for name in names]
+    return [f"{first[0]}{term.sign}{str(name).rsplit('/', 1)[-1]}" if isinstance(name, str | int) else name for name in names]

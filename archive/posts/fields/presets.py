@@ -66,22 +66,24 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "postner": Preset(id="id", text="text", images="images", signs=("id text",), general=True),
-    # v1.1: streams, the stream grabs of the Internet Archive, tweets fetched by id
+    # v1.1: streams, the stream grabs of the Internet Archive, tweets fetched by id, what snscrape and gallery-dl write
     "x-stream": Preset(
         each="statuses",
-        id="id_str,id",
-        text="retweeted_status.extended_tweet.full_text,retweeted_status.full_text,retweeted_status.text,"
-        "extended_tweet.full_text,full_text,text",
+        id="id_str,id,tweet_id",
+        text="retweetedTweet.rawContent,retweetedTweet.content,rawContent,retweeted_status.extended_tweet.full_text,retweeted_status.full_text,retweeted_status.text,"
+        "extended_tweet.full_text,full_text,text,content",
         images="retweeted_status.extended_tweet.extended_entities.media[].media_url_https,"
         "retweeted_status.extended_tweet.entities.media[].media_url_https,"
         "retweeted_status.extended_entities.media[].media_url_https,retweeted_status.entities.media[].media_url_https,"
         "extended_tweet.extended_entities.media[].media_url_https,extended_entities.media[].media_url_https,"
-        "extended_tweet.entities.media[].media_url_https,entities.media[].media_url_https",
+        "extended_tweet.entities.media[].media_url_https,entities.media[].media_url_https,"
+        "retweetedTweet.media[].fullUrl,media[].fullUrl,tweet_id'_'num,filename",
         alt="retweeted_status.extended_tweet.extended_entities.media[].ext_alt_text,"
         "retweeted_status.extended_tweet.entities.media[].ext_alt_text,"
         "retweeted_status.extended_entities.media[].ext_alt_text,retweeted_status.entities.media[].ext_alt_text,"
         "extended_tweet.extended_entities.media[].ext_alt_text,extended_entities.media[].ext_alt_text,"
-        "extended_tweet.entities.media[].ext_alt_text,entities.media[].ext_alt_text",
+        "extended_tweet.entities.media[].ext_alt_text,entities.media[].ext_alt_text,"
+        "retweetedTweet.media[].altText,media[].altText,description,description",
         markup="escaped",
         skip=(
             ("delete", "delete"),
@@ -94,7 +96,16 @@ PRESETS: dict[str, Preset] = {
             ("friends", "friends"),
             ("event", "event"),
         ),
-        signs=("id_str text", "id_str user full_text", "id_str extended_tweet", "id full_text user", "id extended_tweet user"),
+        signs=(
+            "id_str text",
+            "id_str user full_text",
+            "id_str extended_tweet",
+            "id full_text user",
+            "id extended_tweet user",
+            "id rawContent",
+            "id content renderedContent",
+            "tweet_id content extension",
+        ),
     ),
     # an account's own export; its pictures are tweets_media/TWEETID-NAME.jpg
     "x-export": Preset(
@@ -125,6 +136,7 @@ PRESETS: dict[str, Preset] = {
         "^includes.media[media_key=^includes.tweets[id=referenced_tweets[type='retweeted'].id].attachments.media_keys].alt_text,"
         "attachments.media[].alt_text,referenced_tweets[type='retweeted'].attachments.media[].alt_text",
         markup="escaped",
+        skip=(("meta.result_count=0", "empty page"),),
         signs=(
             "data.id data.text",
             "id text ^includes",
@@ -166,7 +178,13 @@ PRESETS: dict[str, Preset] = {
         alt="reblog.media_attachments[].description,media_attachments[].description,object.attachment[].name,attachment[].name",
         markup="html",
         skip=(("type=Announce", "repost"), ("type=Delete", "delete"), ("type=Like", "like"), ("type=Follow", "follow")),
-        signs=("id content !mid !mblogid !bid", "object.id object.content", "id type=Note content", "reblog.id reblog.content"),
+        signs=(
+            "id content account",
+            "id content['</p>'] !mid !mblogid !bid",
+            "object.id object.content",
+            "id type=Note content",
+            "reblog.id reblog.content",
+        ),
     ),
     # Jetstream, answers of the API, and records as repositories hold them
     "bluesky": Preset(
@@ -211,10 +229,12 @@ PRESETS: dict[str, Preset] = {
     ),
     "weibo": Preset(
         each="statuses,data.statuses,data.list,data.cards,weibo",
-        id="mid,idstr,mblog.mid,mblog.id,_id,id",
-        text="longText.longTextContent,text_raw,content,text,mblog.longText.longTextContent,mblog.text",
-        images="pics[].large.url,pics[].url,pic_ids,pic_urls[].thumbnail_pic,pic_urls,pics,mblog.pics[].large.url,mblog.pics[].url",
+        id="mid,idstr,mblog.mid,mblog.id,微博id,_id,id",
+        text="longText.longTextContent,text_raw,content,text,mblog.longText.longTextContent,mblog.text,正文,微博正文",
+        images="pics[].large.url,pics[].url,pic_ids,pic_urls[].thumbnail_pic,pic_urls,pics,mblog.pics[].large.url,mblog.pics[].url,"
+        "original_pictures['//'],原始图片url['//']",
         markup="html",
+        skip=(("card_type!=9", "other card"),),
         signs=(
             "mid text",
             "mid text_raw",
@@ -225,15 +245,20 @@ PRESETS: dict[str, Preset] = {
             "text_raw",
             "_id content !id",
             "mblog.id mblog.text",
+            "id content original_pictures",
+            "id 正文",
+            "微博id 微博正文",
         ),
     ),
-    # tables and rows of data sets: a text, most often without an id
+    # the file beside each picture that img2dataset writes, and its tables
+    "img2dataset": Preset(id="key", text="caption", images="key", signs=("key caption url",)),
+    # tables, rows of data sets and documents of a search engine: a text, most often without an id
     "hf": Preset(
-        each="rows",
-        id="tweet_id,post_id,status_id,row.id,_id,line",
-        text="text,row.text",
-        images="images[].path,image.path,file_name,image_path,images,image,row.image.src",
-        signs=("text !id", "row.text row_idx"),
+        each="rows,tweets,items,results,hits.hits",
+        id="tweet_id,post_id,status_id,row.id,_source.id_str,_source.id,id,_id,line",
+        text="text,row.text,_source.full_text,_source.text,full_text,tweet,content,sentence,caption",
+        images="images[].path,image.path,file_name,image_path,images,image,row.image.src,_source.images",
+        signs=("text !id", "row.text row_idx", "_source.text", "_source.full_text", "full_text", "tweet", "content", "sentence", "caption"),
         general=True,
     ),
 }

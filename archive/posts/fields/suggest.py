@@ -13,6 +13,7 @@ MOST_KEYS = 12
 _TEXTS = ("full_text", "text", "content", "body", "message", "tweet", "post", "caption", "comment", "title", "description", "sentence")
 _IDS = ("id_str", "id", "_id", "tweet_id", "post_id", "status_id", "message_id", "comment_id", "uid", "uuid", "guid", "uri", "url")
 _ID = re.compile(r"(?:^|[^A-Za-z])id(?:_str)?$|[a-z]I[dD]$", re.IGNORECASE)
+_UNNAMED = re.compile(r"column\d+")  # of a table without a header
 _ODD = re.compile(r"[\\\[\]=,+.^\"']")
 
 
@@ -25,8 +26,23 @@ def keys_of(scopes: Sequence[Scope]) -> list[str]:
 def guess_text(scopes: Sequence[Scope]) -> str | None:
     """Return the path of a field that holds texts and whose name says so, or None."""
     held = _held(scopes, str)
-    return next((path for name in _TEXTS for path in held if _last(path) == name), None) or next(
-        (path for name in _TEXTS for path in held if name in _last(path)), None
+    named = next((path for name in _TEXTS for path in held if _last(path) == name), None)
+    like = [path for path in held if any(name in _last(path) for name in _TEXTS) or _UNNAMED.fullmatch(path)]
+    return named or max(like, key=lambda path: _words(scopes, path), default=None)
+
+
+def _words(scopes: Sequence[Scope], path: str) -> int:
+    """Return how many words a field holds in all records."""
+    found = (dict(_paths(scope.fields)).get(path) for scope in scopes)
+    return sum(len(value.split()) for value in found if isinstance(value, str))
+
+
+def columns_as_fields(scopes: Sequence[Scope]) -> bool:
+    """True if a record is a whole table, as pandas writes it by default: fields that hold a value for each row."""
+    inner = [decoded(value) for value in scopes[0].fields.values()] if len(scopes) == 1 else []
+    by_row = bool(inner) and all(isinstance(value, Mapping) and "0" in value for value in inner)
+    return (
+        by_row or (bool(scopes) and {"columns", "data"} <= scopes[0].fields.keys()) or (bool(inner) and set(scopes[0].fields) >= {"0", "1"})
     )
 
 

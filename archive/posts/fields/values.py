@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -37,6 +39,7 @@ class Pictures(NamedTuple):
 
 NO_PICTURES = Pictures()
 
+_BETWEEN_ADDRESSES = re.compile(r",\s*(?=https?://)")
 _ANY = msgspec.json.Decoder()
 _KEYS = msgspec.json.Decoder(list[str])
 
@@ -190,20 +193,21 @@ def _listed(alternative: tuple[Term, ...], scope: Scope) -> list[Any]:
             of_table = type(value) is str
             value = decoded(value)
             if of_table and value.startswith("["):
-                value = _json_list(value)
-            if isinstance(value, list | tuple):
-                listed.extend(value)
-            else:
-                listed.append(value)
+                value = _list_of_cell(value)
+            for one in value if isinstance(value, list | tuple) else [value]:
+                listed.extend(_BETWEEN_ADDRESSES.split(one) if isinstance(one, str) and "," in one else [one])
     return listed
 
 
-def _json_list(text: str) -> Any:
-    """Return the list that a cell of a table holds as JSON, else the text."""
+def _list_of_cell(text: str) -> Any:
+    """Return the list that a cell of a table holds: JSON, or as pandas (`['a']`) and DuckDB (`[a, b]`) write it; else the text."""
     try:
         return msgspec.json.decode(text, type=list)
     except (msgspec.DecodeError, RecursionError):
+        pass
+    if not text.endswith("]"):
         return text
+    return [cell.strip().strip("'") for cell in next(csv.reader([text[1:-1]], quotechar="'", skipinitialspace=True), [])]
 
 
 def kind_of(value: Any) -> str:

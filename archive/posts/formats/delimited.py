@@ -1,4 +1,4 @@
-"""Read the rows of a table with a header whose columns are separated by a character: CSV, TSV.
+"""Read the rows of a table whose columns are separated by a character: CSV, TSV.
 
 Python's reader, since pyarrow's ends at a row longer than its block, and at an unclosed quote.
 """
@@ -18,10 +18,11 @@ from archive.posts.records import Entry, Reject
 csv.field_size_limit(2**31 - 1)  # rows are bounded here instead, all columns together
 
 
-def delimited_entries(chunks: Iterable[bytes], source: str, delimiter: str, max_row_bytes: int) -> Iterator[Entry]:
+def delimited_entries(chunks: Iterable[bytes], source: str, delimiter: str, max_row_bytes: int, has_header: bool = True) -> Iterator[Entry]:
     """Yield the rows below the header, numbered from 1, as text by column; an empty cell is None.
 
-    A quote that is not closed counts as a character, and its row ends with its line.
+    Without a header the columns are `column1`, `column2` and so on. A quote that is not closed counts as a character, and its row
+    ends with its line.
 
     Raises:
         DamagedError: the stream is damaged; raised after all readable rows.
@@ -30,7 +31,9 @@ def delimited_entries(chunks: Iterable[bytes], source: str, delimiter: str, max_
     names: list[str] | None = None
     number = 0
     for row in _rows(lines, delimiter):
-        if names is None and isinstance(row, list):
+        if names is None and isinstance(row, list) and not has_header:
+            names = [f"column{column}" for column in range(1, len(row) + 1)]
+        elif names is None and isinstance(row, list):
             names = [cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for cell in row]
             continue
         number += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from archive.posts.formats.structure import OPEN_ARRAY, OPEN_OBJECT, Structure
 from archive.posts.packing.stream import CHUNK_BYTES, Stream
@@ -12,12 +12,15 @@ from archive.posts.packing.stream import CHUNK_BYTES, Stream
 Format = Literal["JSON lines", "JSON document", "JavaScript", "Parquet", "CSV", "TSV", "unknown"]
 
 HEAD_BYTES = 2**16
-DELIMITERS = {"\t": "TSV", ",": "CSV", ";": "CSV"}
+DELIMITERS: dict[str, Format] = {"\t": "TSV", ",": "CSV", ";": "CSV"}
+
+_LEAST_COLUMNS = 3
+"""Of a table without a header: prose has commas too."""
 
 _MAX_NAME_CHARACTERS, _MAX_NAME_WORDS = 64, 4
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 _ASSIGNMENT = re.compile(rb"(?:(?:export|var|let|const)\s+)?[\w$.]+\s*=\s*[\[{]")
-_OBJECT_LINE = re.compile(rb"^\s*\{.*\}\s*$", re.MULTILINE)
+_OBJECT_LINE = re.compile(rb"^\s*\{\s*[\"'}].*\}\s*$", re.MULTILINE)
 
 
 def format_of(stream: Stream, max_line_bytes: int) -> Format:
@@ -32,9 +35,10 @@ def format_of(stream: Stream, max_line_bytes: int) -> Format:
         return _kind_of_json(stream, max_line_bytes)
     if _ASSIGNMENT.match(text):
         return "JavaScript"
-    if delimiter := delimiter_of(head):
-        return DELIMITERS[delimiter]  # type: ignore[return-value]
-    return "JSON lines" if _OBJECT_LINE.search(head) else "unknown"
+    table = table_of(head)
+    if _OBJECT_LINE.search(head) and not (table and table.has_header):
+        return "JSON lines"
+    return DELIMITERS[table.delimiter] if table else "unknown"
 
 
 def _kind_of_json(stream: Stream, max_line_bytes: int) -> Format:
@@ -65,19 +69,30 @@ def _goes_on(line: bytes, innermost: int, following: bytes) -> bool:
     return last in (b"[", b":") or (last == b"," and innermost == OPEN_ARRAY)
 
 
-def delimiter_of(head: bytes) -> str | None:
-    """Return what separates the columns of a table with a header, None if this is no such table."""
+class Table(NamedTuple):
+    """Hold what separates the columns of a table, and whether its first row names them."""
+
+    delimiter: str
+    has_header: bool
+
+
+def table_of(head: bytes) -> Table | None:
+    """Return how a table is written, None if this is none: rows of the same width, or a header and rows below."""
     lines = head.decode("utf-8", "replace").splitlines()
     if len(head) >= HEAD_BYTES and len(lines) > 2:
         lines.pop()
-    for delimiter in sorted(DELIMITERS, key=lines[0].count if lines else None, reverse=True):
+    first = next((line for line in lines if line.strip()), "")
+    without_header: Table | None = None
+    for delimiter in sorted(DELIMITERS, key=first.count, reverse=True):
         try:
             rows = [row for _, row in zip(range(3), csv.reader(lines, delimiter=delimiter), strict=False)]
         except csv.Error:
             continue
         if rows and _is_header(rows[0]) and (not rows[1:] or any(len(row) == len(rows[0]) for row in rows[1:])):
-            return delimiter
-    return None
+            return Table(delimiter, True)
+        if len(rows) > 1 and len(rows[0]) >= _LEAST_COLUMNS and len({len(row) for row in rows}) == 1 and first[:1] not in "<{[/#":
+            without_header = without_header or Table(delimiter, False)
+    return without_header
 
 
 def _is_header(cells: list[str]) -> bool:

@@ -81,11 +81,13 @@ def test_options_win() -> None:
 @pytest.mark.parametrize(
     ("record", "options", "sentence"),
     [
-        ({"tweet_id": 1, "content": "a"}, {}, "fields seen: tweet_id, content; add --id tweet_id --text content"),
-        ({"content": "a", "n": {"o": 1}}, {}, "fields seen: content, n.o; add --id line --text content"),
+        ({"uid": 1, "message": "a"}, {}, "fields seen: uid, message; add --id uid --text message"),
+        ({"message": "a", "n": {"o": 1}}, {}, "fields seen: message, n.o; add --id line --text message"),
+        ({"TweetAt": "16-03", "OriginalTweet": "a b c"}, {}, "add --id line --text OriginalTweet"),
+        ({"text": {"0": "a"}, "id": {"0": 1}}, {}, "to_json(PATH, orient='records', lines=True)"),
         ({"x": 1, "y.z": 2}, {}, r"fields seen: x, y\.z; add --id PATH (or --id line) and --text PATH"),
-        ({"content": "a"}, {"text": "content"}, "fields seen: content; add --id line, for file and line"),
-        ({"tweet_id": 1, "content": "a"}, {"text": "content"}, "add --id tweet_id, or --id line for file and line"),
+        ({"message": "a"}, {"text": "message"}, "fields seen: message; add --id line, for file and line"),
+        ({"uid": 1, "message": "a"}, {"text": "message"}, "add --id uid, or --id line for file and line"),
         ({"id": "gk", "body": "a"}, {"preset": "mastodon"}, "no post by --preset mastodon; fields seen: id, body; add --preset reddit"),
         (
             {"id": "gk", "body": "a"},
@@ -102,7 +104,7 @@ def test_one_sentence_leads_on(record: Any, options: dict[str, str], sentence: s
 
 
 def test_records_of_two_sources_are_refused() -> None:
-    record = {"id": "1", "body": "comment", "content": "status"}
+    record = {"id": "1", "body": "comment", "content": "status", "account": {"id": "2"}}
     assert re.search("fit reddit and mastodon, .* add --preset reddit", error_of(entries(record)))
 
 

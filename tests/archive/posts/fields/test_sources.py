@@ -51,6 +51,36 @@ EXPECTED: list[tuple[str, str, list[tuple[str, str, list[str], list[str | None]]
         [],
     ),
     (
+        "gallery-dl.json",
+        "x-stream",
+        [("1355560000083886082", "Nils Berg in Malmö & Lund", ["1355560000083886082_2"], [])],
+        [],
+    ),
+    (
+        "snscrape.jsonl",
+        "x-stream",
+        [("1355560000083886083", "Ida Juhl & Ole <3 Oslo", [f"{TWIMG}EtDDDDXMAAA1?format=jpg&name=large"], ["A pier"])],
+        [],
+    ),
+    (
+        "img2dataset.json",
+        "img2dataset",
+        [("000000001", "Rosa Blum in Kiel", ["000000001"], [])],
+        [],
+    ),
+    (
+        "elasticsearch.jsonl",
+        "hf",
+        [("9", "Ana Costa in Faro", ["faro.jpg"], [])],
+        [],
+    ),
+    (
+        "weibo-crawler.csv",
+        "weibo",
+        [("4800000000000012", "我在北京大学, 你好", ["https://wx1.example/006b.jpg", "https://wx2.example/006c.jpg"], [])],
+        [],
+    ),
+    (
         "x-export-tweets.js",
         "x-export",
         [
@@ -207,6 +237,7 @@ def elements(document: Any) -> Iterator[tuple[Any, dict[str, msgspec.Raw] | None
             context = {key: msgspec.Raw(json.dumps(value).encode()) for key, value in around.items() if value is not found}
             yield from ((element, context) for element in found)
             return
+    yield document, None
 
 
 @pytest.mark.parametrize(("name", "preset", "posts", "skipped"), EXPECTED, ids=[row[0] for row in EXPECTED])
@@ -232,15 +263,15 @@ def test_the_named_preset_reads_the_same_as_auto(name: str) -> None:
 
 def test_fields_that_no_preset_knows_lead_to_the_options() -> None:
     entries = entries_of("any-fields.jsonl")
-    with pytest.raises(NoPresetError, match=r"tweet_id, content, filename, extension; add --id tweet_id --text content$"):
+    with pytest.raises(NoPresetError, match=r"uid, message, attached, stars; add --id uid --text message$"):
         choose(entries, FieldOptions())
-    post = parse(entries[0], choose(entries, FieldOptions(id="tweet_id", text="content", images="filename")))
+    post = parse(entries[0], choose(entries, FieldOptions(id="uid", text="message", images="attached")))
     assert isinstance(post, Post)
     assert (post.id, post.text, post.images, post.extra) == (
         "681586186498908161",
         "Angela Ruiz in Bilbao",
         ("CXAAAAUkAEJfH7",),
-        '{"extension":"jpg"}',
+        '{"stars":4}',
     )
 
 
