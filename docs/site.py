@@ -34,10 +34,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     sources = {target: source for source, target in PAGES.items()}
     path = sources.get(page.file.src_uri, f"docs/{page.file.src_uri}")
     parts = _CODE.split(markdown)
-    return "".join(part if part.startswith("`") else on_site(part, path) for part in parts)
+    return "".join(part if part.startswith("`") else links_for_site(part, path) for part in parts)
 
 
-def on_site(markdown: str, path: str) -> str:
+def links_for_site(markdown: str, path: str) -> str:
     """Return Markdown without code, with links as they are on the site.
 
     Args:
