@@ -21,7 +21,7 @@ COPY requirements.txt ./
 COPY deploy/requirements.txt deploy/
 RUN grep -E '^torch(vision)?==' requirements.txt > torch.txt && python -m pip install --index-url "${TORCH_INDEX}" -r torch.txt
 RUN python -m pip install -r requirements.txt -r deploy/requirements.txt
-COPY pyproject.toml README.md LICENSE run_pipeline.py ./
+COPY pyproject.toml README.md LICENSE NOTICE run_pipeline.py ./
 COPY archive archive
 COPY models models
 COPY pipeline pipeline
