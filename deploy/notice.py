@@ -78,7 +78,7 @@ def licences(names: set[str]) -> list[tuple[str, str, str]]:
 def notice() -> str:
     """Return the text of NOTICE."""
     direct = [Requirement(line.partition("#")[0]) for line in REQUIREMENTS.read_text().splitlines()]
-    names = {canonicalize_name(one.name) for one in direct}
+    names: set[str] = {canonicalize_name(one.name) for one in direct}
     for one in direct:
         names |= required(canonicalize_name(one.name), frozenset(one.extras))
     rows = licences(names)

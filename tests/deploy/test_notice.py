@@ -22,7 +22,7 @@ def test_every_requirement_is_in_the_notice_with_its_version() -> None:
 
 def test_agpl_is_said_first() -> None:
     assert NOTICE.index("AGPL-3.0") < NOTICE.index("Apache-2.0")
-    agpl = {name for name in re.findall(r"^  (\S+) \S+: .*(?:AGPL|Affero)", NOTICE, re.MULTILINE)}
+    agpl = set(re.findall(r"^  (\S+) \S+: .*(?:AGPL|Affero)", NOTICE, re.MULTILINE))
     assert agpl == set(re.findall(r"ultralytics-?\w*", NOTICE.partition("which requirements.txt installs, are AGPL")[0]))
 
 
@@ -37,7 +37,9 @@ def test_what_a_package_requires_is_followed() -> None:
 def test_the_bill_of_materials_has_every_requirement(tmp_path: Path) -> None:
     bill = tmp_path / "sbom.cdx.json"
     arguments = ["--pyproject", "pyproject.toml", "--output-reproducible", "--output-file", str(bill), "requirements.txt"]
-    subprocess.run([sys.executable, "-m", "cyclonedx_py", "requirements", *arguments], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-m", "cyclonedx_py", "requirements", *arguments], cwd=ROOT, check=True, capture_output=True, timeout=120
+    )
     content = json.loads(bill.read_text())
     assert content["bomFormat"] == "CycloneDX"
     assert {(part["name"], part["version"]) for part in content["components"]} == set(REQUIREMENTS)

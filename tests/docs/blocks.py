@@ -10,7 +10,9 @@ from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = {"python", "python3.11", ".venv/bin/python", "postner", "pip", "make", "cd", "docker", "kubectl", "gcloud", "unshare", "source"}
-_FENCED = re.compile(r"^(?P<mark><!-- not run here: (?P<reason>[^\n]+) -->\n+)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+_FENCED = re.compile(
+    r"^(?P<mark><!-- not run here: (?P<reason>[^\n]+) -->\n+)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
 
 
 class Block(NamedTuple):

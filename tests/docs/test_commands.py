@@ -18,7 +18,9 @@ RUN_BY = {
 }
 """Commands of blocks without a mark that need no run of their own."""
 
+OURS = ("pipeline", "models", "bench", "deploy", "demo")
 MARKED = [block for block in commands() if block.reason]
+UNMARKED = [block for block in commands() if not block.reason]
 LINES = [pytest.param(line, id=f"{block.page}: {line[:60]}") for block in MARKED for line in block.lines()]
 
 
@@ -28,7 +30,7 @@ def runs_on_the_demo(line: str) -> bool:
     return words[0].endswith("python") and words[1] in ("-c", "-m") and "out/demo" in line
 
 
-@pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.page}: {block.text[:50]!r}") for block in commands() if not block.reason])
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.page}: {block.text[:50]!r}") for block in UNMARKED])
 def test_a_block_without_a_mark_is_run(block: Block) -> None:
     for line in block.lines():
         assert line in RUN_BY or runs_on_the_demo(line), f"{block.page}: {line}: write <!-- not run here: reason --> before the block"
@@ -44,7 +46,7 @@ def test_a_command_that_is_not_run_is_possible(line: str) -> None:
             assert re.search(rf"^{re.escape(words[1])}:", (ROOT / "Makefile").read_text(), re.MULTILINE) or "/" in words[-1]
         elif words[0].endswith("python") and words[1] == "run_pipeline.py":
             parse(words[2:])
-        elif words[0].endswith("python") and words[1] == "-m" and words[2].split(".")[0] in ("pipeline", "models", "bench", "deploy", "demo"):
+        elif words[0].endswith("python") and words[1] == "-m" and words[2].split(".")[0] in OURS:
             has_options(words[2], words[3:])
         for name in re.findall(r"\s(?:-f |-r |--metadata-file=)(\S+)", command):
             assert (ROOT / name).exists(), name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import pairwise
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_docker_run_starts_what_is_in_the_image(line: list[str]) -> None:
         return
     assert arguments[0] in copied
     run_options, _ = parse(arguments[1:])
-    volumes = shlex.split(" ".join(value for name, value in zip(line, line[1:], strict=False) if name == "--volume"))
+    volumes = shlex.split(" ".join(value for name, value in pairwise(line) if name == "--volume"))
     mounted = {volume.split(":")[1]: volume.endswith(":ro") for volume in volumes}
     assert mounted == {"/archive": True, "/out": False}
     assert run_options.output.startswith("/out/")

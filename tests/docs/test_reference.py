@@ -23,7 +23,7 @@ def section(title: str) -> str:
 
 
 def first_cells(text: str) -> set[str]:
-    return {word for line in text.splitlines() if line.startswith("| `") or line.startswith("| 1") for word in re.findall(r"\w+", line.split("|")[1])}
+    return {word for line in text.splitlines() if line.startswith("| `") for word in re.findall(r"\w+", line.split("|")[1])}
 
 
 def words(node: ast.AST) -> Iterator[str]:
