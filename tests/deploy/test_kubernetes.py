@@ -10,6 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from pipeline.beam_options import parse_beam_options
 from pipeline.options import parse
 from pipeline.process import EXIT_USAGE
 from tests.conftest import ROOT
@@ -164,7 +165,8 @@ def test_between_the_nights_the_session_holds_no_gpu() -> None:
 
 def test_the_command_its_job_server_and_the_workers_find_each_other() -> None:
     nightly = pod(manifest("flink.yaml"))
-    _, beam_options = parse(nightly["containers"][0]["args"])
+    options, rest = parse(nightly["containers"][0]["args"])
+    beam_options = parse_beam_options(rest, options)
     told = beam_options.get_all_options(drop_default=True)
     workers = manifest("session.yaml")["spec"]["taskManager"]["podTemplate"]["spec"]["containers"][1]
     assert told["environment_config"] == f"localhost:{workers['ports'][0]['containerPort']}"

@@ -8,6 +8,7 @@ import shlex
 
 import pytest
 
+from pipeline.beam_options import parse_beam_options
 from pipeline.options import parse
 from tests.conftest import ROOT
 from tests.docs.blocks import Block, commands
@@ -45,7 +46,8 @@ def test_a_command_that_is_not_run_is_possible(line: str) -> None:
         if words[0] == "make":
             assert re.search(rf"^{re.escape(words[1])}:", (ROOT / "Makefile").read_text(), re.MULTILINE) or "/" in words[-1]
         elif words[0].endswith("python") and words[1] == "run_pipeline.py":
-            parse(words[2:])
+            options, rest = parse(words[2:])
+            parse_beam_options(rest, options)
         elif words[0].endswith("python") and words[1] == "-m" and words[2].split(".")[0] in OURS:
             has_options(words[2], words[3:])
         for name in re.findall(r"\s(?:-f |-r |--metadata-file=)(\S+)", command):

@@ -138,7 +138,7 @@ def test_nothing_is_lost_and_nothing_else_is_opened(
     told = capfd.readouterr()
     assert "Traceback" not in told.out + told.err
     assert not CONNECTED
-    assert not [name for name in OPENED if "passwd" in name or "169.254" in name or "payload" in name]
+    assert not [name for name in OPENED if "passwd" in name or "169.254" in name or "payload.html" in name]
     assert any(name.endswith("a.tar") for name in OPENED)
 
     summary = json.loads((tmp_path / "out" / "run.json").read_text())

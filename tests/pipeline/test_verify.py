@@ -66,7 +66,7 @@ def with_entity(**changes: Any) -> Callable[[list[dict[str, Any]]], list[dict[st
 
 def test_a_good_output_is_good(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify([str(good)]) == EXIT_DONE
-    assert "47 lines, 44 rows, all is accounted for" in capsys.readouterr().out
+    assert "47 lines, 45 rows, all is accounted for" in capsys.readouterr().out
 
 
 def lose_a_file(output: Path) -> None:
@@ -118,8 +118,8 @@ def leave_unfinished(output: Path) -> None:
         (write_nonsense, "cannot be read"),
         (change_the_input, "was changed since it was read"),
         (leave_unfinished, "--resume"),
-        (lambda output: edit(output, lambda rows: rows[1:]), "rejects and"),
-        (lambda output: edit(output, lambda rows: [*rows, rows[0]]), "rejects and"),
+        (lambda output: edit(output, lambda rows: rows[1:]), "rejects, "),
+        (lambda output: edit(output, lambda rows: [*rows, rows[0]]), "rejects, "),
         (lambda output: edit(output, with_entity(start=1)), "is not at 1:"),
         (lambda output: edit(output, with_entity(score=1.5)), "has score 1.5"),
         (lambda output: edit(output, lambda rows: [row | {"model": "x"} for row in rows]), "annotated by x"),

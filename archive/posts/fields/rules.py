@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archive.posts.fields.paths import Scope, decoded, is_there, values
 from archive.posts.fields.syntax import Expression, parse_path
@@ -30,9 +30,20 @@ class Rule(NamedTuple):
     def holds(self, scope: Scope) -> bool:
         for alternative in self.path:
             for value in values(alternative[0], scope):
-                if is_there(value) and (self.value is None or (str(decoded(value)) == self.value) is not self.other):
+                if self._fits(value):
                     return not self.absent
         return self.absent
+
+    def _fits(self, value: Any) -> bool:
+        if self.value is None:
+            return is_there(value) or decoded(value) == ""  # a post whose text is empty has a text
+        return is_there(value) and (_text(decoded(value)) == self.value) is not self.other
+
+
+def check_rule(rule: str) -> None:
+    """Raise ValueError if a text is no condition, or one on joined fields, of which only the first would count."""
+    if any(len(alternative) > 1 for alternative in parse_rule(rule).path):
+        raise ValueError(f"{rule!r} joins fields by `+`")
 
 
 @lru_cache(maxsize=1024)
@@ -46,3 +57,8 @@ def parse_rule(rule: str) -> Rule:
     if not found:
         raise ValueError(f"{rule!r} is no condition on a field")
     return Rule(parse_path(found["path"]), bool(found["absent"]), found["value"], bool(found["other"]))
+
+
+def _text(value: Any) -> str:
+    """Return a value as text, a boolean as JSON writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
