@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint fuzz bench flink test-flink test-images default reference clean
+.PHONY: help setup demo test lint fuzz bench flink test-flink test-images docs sbom notice default reference clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -51,6 +51,18 @@ test-flink: setup  ## run the tests on a Flink cluster, with processes killed; s
 
 test-images: setup  ## do what the Dockerfiles' lines do, in new environments (10 minutes, 8 GB)
 	for kind in cpu cuda; do $(PYTHON) -m deploy.docker.rehearse deploy/docker/$$kind.Dockerfile --arg TORCH_INDEX=https://pypi.org/simple || exit 1; done
+
+docs: setup  ## build the docs as a site in build/site, with all links checked
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
+	@echo "build/site/index.html is the first page; with the search: $(PYTHON) -m http.server --directory build/site"
+
+sbom: setup  ## write build/sbom.cdx.json, the bill of materials of requirements.txt (CycloneDX)
+	mkdir -p build
+	$(PYTHON) -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json requirements.txt
+
+notice: setup  ## write NOTICE: the licences of what is shipped and of what requirements.txt installs
+	mkdir -p build
+	$(PYTHON) -m deploy.notice > build/NOTICE && mv build/NOTICE NOTICE
 
 $(JARS)/.ready: deploy/flink/pom.xml
 	mvn -q -f $< dependency:copy-dependencies -DoutputDirectory=target/jars

@@ -2,11 +2,15 @@
 # the driver (580 or newer). Dataflow mounts it at /usr/local/nvidia; NVIDIA's container toolkit uses the NVIDIA_ variables.
 #
 #   docker build -f deploy/docker/cuda.Dockerfile -t REGISTRY/postner:cuda .
-ARG PYTHON_VERSION=3.11
-ARG BEAM_VERSION=2.77.0
-FROM apache/beam_python${PYTHON_VERSION}_sdk:${BEAM_VERSION} AS beam
-FROM gcr.io/dataflow-templates-base/python311-template-launcher-base:latest AS launcher
-FROM python:${PYTHON_VERSION}-slim-bookworm
+#
+# The entry point is Beam's, since Dataflow and Flink start workers with it. The command: docker run --entrypoint python ...
+# (docs/deploy.md, "Images").
+ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
+ARG BEAM_IMAGE=apache/beam_python3.11_sdk:2.77.0
+ARG LAUNCHER_IMAGE=gcr.io/dataflow-templates-base/python311-template-launcher-base:20240812-rc01
+FROM ${BEAM_IMAGE} AS beam
+FROM ${LAUNCHER_IMAGE} AS launcher
+FROM ${PYTHON_IMAGE}
 
 ARG TORCH_INDEX=https://pypi.org/simple
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1
@@ -19,7 +23,7 @@ COPY requirements.txt ./
 COPY deploy/requirements.txt deploy/
 RUN grep -E '^torch(vision)?==' requirements.txt > torch.txt && python -m pip install --index-url "${TORCH_INDEX}" -r torch.txt
 RUN python -m pip install -r requirements.txt -r deploy/requirements.txt
-COPY pyproject.toml README.md LICENSE run_pipeline.py ./
+COPY pyproject.toml README.md LICENSE NOTICE run_pipeline.py ./
 COPY archive archive
 COPY models models
 COPY pipeline pipeline

@@ -46,9 +46,18 @@ def test_beam_is_the_pinned_one_and_its_boot_program_the_entry_point(dockerfile:
     arguments = dict(rest.split("=", 1) for word, rest in dockerfile if word == "ARG")
     for name in ("requirements.txt", "deploy/requirements.txt"):
         [pinned] = re.findall(r"^apache-beam(?:\[gcp\])?==(\S+)", (ROOT / name).read_text(), re.MULTILINE)
-        assert arguments["BEAM_VERSION"] == pinned
+        assert arguments["BEAM_IMAGE"].endswith(f"_sdk:{pinned}")
     assert ("COPY", "--from=beam /opt/apache/beam /opt/apache/beam") in dockerfile
-    assert dockerfile[-1] == ("ENTRYPOINT", '["/opt/apache/beam/boot"]')
+    assert dockerfile[-1] == ("ENTRYPOINT", '["/opt/apache/beam/boot"]')  # a list: no shell between it and a signal
+
+
+def test_base_images_are_pinned_and_of_one_python(dockerfile: list[tuple[str, str]]) -> None:
+    arguments = dict(rest.split("=", 1) for word, rest in dockerfile if word == "ARG")
+    bases = [rest.split()[0] for word, rest in dockerfile if word == "FROM"]
+    assert len(bases) == 3
+    images = [arguments[re.fullmatch(r"\$\{(\w+)\}", base)[1]] for base in bases]  # type: ignore[index]
+    assert all(re.search(r":(?!latest)[\w.-]*\d", image) for image in images)
+    assert {re.search(r"python:?(3\.?11)", image)[1].replace(".", "") for image in images} == {"311"}  # type: ignore[index]
 
 
 def test_nothing_runs_as_root(dockerfile: list[tuple[str, str]]) -> None:
