@@ -60,9 +60,9 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
 
     with Progress() as progress:
         progress.now("finding the files")
-        inputs = find_inputs(options)
-        check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
         before = output.earlier_run(options)
+        inputs = find_inputs(options, before and before.versions())
+        check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
         progress.now(f"reading the first records of {len(inputs.posts):,} files")
         fields = choose_fields((name for name in inputs.posts if before is None or name not in before.posts), options)
         progress.now("loading the models")
@@ -113,7 +113,7 @@ def _annotate(
         startup_s = time.time() - started
         slice_filter = SliceFilter(output.done_slices(options.output))
         lines = LineCount(run.posts, options.max_line_bytes)
-        work = Work(run.pending(), inputs.shards, slice_filter, about["id"], options.index or f"{options.output}/{output.INDEX}")
+        work = Work(run.pending(), inputs.shards, inputs.versions, slice_filter, about["id"], options.index_folder)
         counters = do(Job(options, beam_options, work), progress, lines.total)
         if counters is None:
             print(f"postner: the job is described, not run; when the engine has run it, use --resume to check {options.output}")

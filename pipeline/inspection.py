@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO, Any
 
-from archive.stores import resolve
+from archive.stores import resolve, version_of
 from pipeline import manifest
 from pipeline.audit import audit, output_files
 from pipeline.inputs import fingerprint, lines_of
@@ -31,7 +31,7 @@ def inspect(output: str) -> list[str]:
         filesystem, path = resolve(name)
         known[name] = replace(posts, lines=posts.lines or 0)
         if filesystem.exists(path):
-            if posts.is_same(fingerprint(name, True)):
+            if posts.is_same(fingerprint(name, version_of(name))):
                 known[name] = replace(posts, lines=None)
             else:
                 problems.append(f"{name} was changed since it was read")
