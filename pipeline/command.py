@@ -61,7 +61,7 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
     with Progress() as progress:
         progress.now("finding the files")
         before = output.earlier_run(options)
-        inputs = find_inputs(options, before and before.versions())
+        inputs = find_inputs(options, before.versions() if before else None)
         check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
         progress.now(f"reading the first records of {len(inputs.posts):,} files")
         fields = choose_fields((name for name in inputs.posts if before is None or name not in before.posts), options)
@@ -100,7 +100,7 @@ def _annotate(
 ) -> int:
     """Annotate what is pending, count the output, and print the summary."""
     from pipeline import output, summary
-    from pipeline.audit import audit
+    from pipeline.audit import audit_new
     from pipeline.graph import Work
     from pipeline.inputs import LineCount
     from pipeline.notes import notes
@@ -120,7 +120,7 @@ def _annotate(
             return EXIT_DONE
         progress.now("counting the output")
         output.complete(options.output)
-        audited = audit(options.output, lines.wait())
+        audited = audit_new(options.output, lines.wait(), {name: file.lines for name, file in run.posts.items()})
         ended = summary.summarise(audited, slice_filter.done, counters, started, startup_s)
         ended["notes"] = [*models.notes, *notes(inputs, run, audited, lambda: examples(work, options.output))]
         record.end(run.with_lines(audited.whole), ended)

@@ -118,9 +118,7 @@ def _in_folder(
     return {name: info for name, info in found.items() if name not in others}
 
 
-def _walk(
-    filesystem: fsspec.AbstractFileSystem, folder: str, passed_over: _PassedOver, seen: set[str]
-) -> Iterator[tuple[str, _Info]]:
+def _walk(filesystem: fsspec.AbstractFileSystem, folder: str, passed_over: _PassedOver, seen: set[str]) -> Iterator[tuple[str, _Info]]:
     """Yield the files in a folder at all depths, without those that are hidden. A folder is visited once, whatever links say."""
     place = _identity(filesystem, folder)
     if place in seen:
