@@ -89,5 +89,5 @@ $(DATA)/other-labels/README.md: $(DATA)/btc/train.txt $(DATA)/wnut17/train.txt |
 $(DATA)/from-other-labels/README.md: $(DATA)/other-labels/README.md
 	$(TRAIN) $(TWEETS) --encoder other-labels --epochs 4 --lr 1.2e-4 --word_dropout 0.1 --seed 2 --output from-other-labels
 
-clean:  ## remove the environment, caches and outputs
-	rm -rf $(VENV) out build deploy/flink/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove the environment and caches; outputs in out/ stay
+	rm -rf $(VENV) build deploy/flink/target .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,6 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from archive.command_line import HelpFormatter
+
 TEXT, AUGMENTED, OBJECTS, GRID, ALL = "text only", "+ augmentation", "+ augmentation + objects", "+ augmentation + grid", "all"
 FORMS = (TEXT, AUGMENTED, OBJECTS, GRID, ALL)
 IDENTITY = ("data", "images", "encoder", "vectors", "epochs", "lr")
@@ -79,17 +81,17 @@ def _cell(of_seeds: list[float] | None) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.ablations", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="bench.ablations", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with train.txt and valid.txt")
     add("--images", required=True, help="glob of image shards, or a folder")
     add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id")
     add("--vectors", type=Path, required=True, help="word2vec file for the augmentation table")
     add("--output", type=Path, required=True, help="folder of the trained forms and their scores")
-    add("--seeds", type=int, default=3)
-    add("--epochs", type=int, default=4)
-    add("--lr", type=float, default=1.2e-4)
-    add("--threads", type=int, default=1)
+    add("--seeds", type=int, default=3, help="how many trainings of each kind")
+    add("--epochs", type=int, default=4, help="of each training")
+    add("--lr", type=float, default=1.2e-4, help="learning rate")
+    add("--threads", type=int, default=1, help="of torch")
     return parser
 
 

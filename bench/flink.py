@@ -23,6 +23,7 @@ from pathlib import Path
 
 import psutil
 
+from archive.command_line import HelpFormatter, existing
 from bench.kills import finish, rows
 from bench.memory import first_posts, repeated
 from deploy.flink.cluster import JARS, Cluster
@@ -33,12 +34,12 @@ FILES = 8
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 1 if rows differ."""
-    parser = argparse.ArgumentParser(prog="bench.flink", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="bench.flink", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
-    add("--archive", type=Path, required=True)
-    add("--posts", type=int, default=400)
+    add("--archive", type=existing, required=True, help="folder with posts-*.jsonl.gz and images-*.tar")
+    add("--posts", type=int, default=400, help="how many posts of it")
     add("--kills", type=int, default=0, help="more runs, in each of which a TaskManager is killed at a random moment and replaced")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of the order of the kills")
     options, more = parser.parse_known_args(argv)
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder, Cluster(JARS, Path(folder) / "cluster", 2) as cluster:

@@ -22,17 +22,19 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from archive.command_line import HelpFormatter
+
 ROOT = Path(__file__).parent.parent
 
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 1 if rows differ."""
-    parser = argparse.ArgumentParser(prog="bench.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="bench.kills", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
-    add("--posts", required=True)
-    add("--images", required=True)
-    add("--kills", type=int, default=200)
-    add("--seed", type=int, default=0)
+    add("--posts", required=True, help="posts files, as in run_pipeline.py")
+    add("--images", required=True, help="image shards, as in run_pipeline.py")
+    add("--kills", type=int, default=200, help="how many times the run is killed")
+    add("--seed", type=int, default=0, help="of the moments of the kills")
     options, more = parser.parse_known_args(argv)
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:

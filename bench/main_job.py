@@ -28,12 +28,14 @@ from pathlib import Path
 
 import torch
 
+from archive.command_line import HelpFormatter, existing
 from archive.images import Member
 from archive.images.decode import Limits
 from archive.posts.records import Slice
 from models.inference.devices import usable_cores
+from models.inference.options import ModelOptions
 from models.inference.pool import InferencePool
-from models.loading import ModelOptions, load_annotator, load_vision_model
+from models.loading import load_annotator, load_vision_model
 from models.vision.vision_model import PreprocessedImage
 
 ARCHIVE = Path(__file__).parent.parent.parent / "shared" / "data" / "archive"
@@ -172,12 +174,12 @@ def _spread(values: list[float]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.main_job", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--archive", type=Path, default=ARCHIVE, help="folder with posts-*.jsonl.gz and images-*.tar")
-    parser.add_argument("--posts", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=usable_cores())
-    parser.add_argument("--batch_size", type=int, default=32)
+    parser = argparse.ArgumentParser(prog="bench.main_job", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--archive", type=existing, default=ARCHIVE, help="folder with posts-*.jsonl.gz and images-*.tar")
+    parser.add_argument("--posts", type=int, default=300, help="how many posts")
+    parser.add_argument("--rounds", type=int, default=3, help="how many times each is timed")
+    parser.add_argument("--threads", type=int, default=usable_cores(), help="of the models")
+    parser.add_argument("--batch_size", type=int, default=32, help="as in run_pipeline.py")
     parser.add_argument("--only", choices=("limit", "loop"), help=argparse.SUPPRESS)
     parser.add_argument("--file", help=argparse.SUPPRESS)
     return parser

@@ -18,15 +18,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from archive.command_line import HelpFormatter, existing
+
 ROOT = Path(__file__).parent.parent
 TIMES = (1, 4, 16)
 
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="bench.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--archive", type=Path, required=True)
-    parser.add_argument("--posts", type=int, default=400)
+    parser = argparse.ArgumentParser(prog="bench.memory", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--archive", type=existing, required=True, help="folder with posts-*.jsonl.gz and images-*.tar")
+    parser.add_argument("--posts", type=int, default=400, help="how many posts of it")
     options, more = parser.parse_known_args(argv)
     posts = first_posts(options.archive, options.posts)
     images = f"--images={options.archive}/images-*.tar"

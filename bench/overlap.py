@@ -26,12 +26,14 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from archive.command_line import HelpFormatter
 from archive.images import ImageError, Member
 from archive.posts.records import Post, Slice
 from archive.posts.slices import FIRST_SLICE_LINES, LARGEST_SLICE_LINES
 from bench.sleeping_decoder import SIDE, SleepingDecoder
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage
+from models.vision.vision_model import VisionModel
 from transforms.detect import DetectedSlice, SliceDetector
 from transforms.locate_images import LocatedSlice
 from transforms.prefetch import TASK_PICTURES, Decoder
@@ -51,10 +53,11 @@ class _Store(LocalFileSystem):
         return super().cat_ranges(*args, **options)
 
 
-class _Device:
+class _Device(VisionModel):
     """Stands for both networks on one GPU."""
 
     def __init__(self) -> None:
+        super().__init__(None, None)
         self._lock = threading.Lock()
         self.busy_seconds = 0.0
 
@@ -106,9 +109,9 @@ def _members(shard: str, numbers: range) -> list[Member]:
 
 def main(argv: list[str]) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="bench.overlap", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--posts", type=int, default=4000)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser = argparse.ArgumentParser(prog="bench.overlap", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--posts", type=int, default=4000, help="how many posts")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4, 8], help="numbers of decoding threads to compare")
     options = parser.parse_args(argv)
     fsspec.register_implementation(_Store.protocol, _Store, clobber=True)
     device_seconds = 1 / PICTURES_PER_SECOND + 1 / POSTS_PER_SECOND

@@ -20,11 +20,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from archive.command_line import HelpFormatter
 from models.datasets.conll import LabelledPost, read_conll, text_of
 from models.datasets.pictures import picture_features
 from models.evaluation.predictions import BATCH_SIZE
 from models.inference.devices import usable_cores
-from models.loading import ModelOptions, load_annotator, load_vision_model
+from models.inference.options import ModelOptions
+from models.loading import load_annotator, load_vision_model
 from models.tagging.annotate import Annotator, TextAndPictures
 from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.labels import TYPES
@@ -131,13 +133,13 @@ def _logits(weights: list[Tensor], from_text: Tensor, from_picture: Tensor) -> T
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.pictures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="bench.pictures", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
     add("bundle", metavar="TEXT_ONLY_BUNDLE", help="folder of a model that was trained on other posts, without pictures")
     add("--data", type=Path, nargs="+", required=True, help="labelled tweets in CoNLL format with IMGID lines")
     add("--images", required=True, help="glob of image shards, or a folder")
     add("--cache", type=Path, help="file that stores the features of pictures for the next run")
-    add("--threads", type=int, default=usable_cores())
+    add("--threads", type=int, default=usable_cores(), help="of the networks")
     return parser
 
 

@@ -14,11 +14,13 @@ import sys
 import time
 from pathlib import Path
 
+from archive.command_line import HelpFormatter
 from models.datasets.conll import read_conll
 from models.datasets.pictures import picture_features
 from models.evaluation.predictions import annotate
 from models.inference.devices import usable_cores
-from models.loading import ModelOptions, load_annotator, load_vision_model
+from models.inference.options import ModelOptions
+from models.loading import load_annotator, load_vision_model
 from models.tagging.labels import TYPES
 
 
@@ -45,14 +47,14 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.taggers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="bench.taggers", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
     add("bundles", nargs="+", metavar="BUNDLE", help="folder of a trained model")
     add("--data", type=Path, required=True, help="labelled tweets in CoNLL format")
     add("--images", required=True, help="glob of image shards, or a folder")
     add("--cache", type=Path, help="file that stores the features of pictures for the next run")
-    add("--rounds", type=int, default=3)
-    add("--threads", type=int, default=usable_cores())
+    add("--rounds", type=int, default=3, help="how many times each is timed")
+    add("--threads", type=int, default=usable_cores(), help="of the models")
     return parser
 
 

@@ -1,0 +1,25 @@
+"""The models without Beam. `load` is the way to call them from Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.postner import Postner
+
+
+def load(model: str | None = None, detector: str | None = None, device: str = "auto", threads: int = 0) -> Postner:
+    """Load a bundle and a detector, to annotate texts and their pictures with.
+
+    Args:
+        model: folder or address of a bundle, or its Hugging Face hub id; the shipped one if not given.
+        detector: as `--detector`: `.onnx` file, ultralytics name, or `none`; the shipped one (AGPL-3.0) if not given.
+        device: `auto`, `cpu`, `cuda` or `cuda:1`.
+        threads: of the models on a CPU; 0 for one per core.
+
+    Raises:
+        ValueError: a model cannot be loaded, or there is no such device. The message is one sentence with the cure.
+    """
+    from models.postner import Postner  # takes seconds: torch
+
+    return Postner(model, detector, device, threads)

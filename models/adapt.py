@@ -14,6 +14,7 @@ import json
 import math
 import random
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from archive.command_line import HelpFormatter
 from archive.digest import file_sha256
 from models.datasets.raw_posts import sample_texts
 from models.inference.devices import usable_cores, usable_device
@@ -79,6 +81,7 @@ def _adapt(options: argparse.Namespace, argv: list[str]) -> None:
         "sha256": hashes,
     }
     (options.output / "adapt.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    shutil.copymode(options.output / "adapt.json", options.output / "model.safetensors")  # safetensors writes for its owner alone
     print(json.dumps(report["held_out_loss"]), file=sys.stderr)
     checkpoint.remove()
 
@@ -171,7 +174,7 @@ def _batches(texts: Sequence[np.ndarray], batch_size: int, seed: int) -> list[li
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="models.adapt", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="models.adapt", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
     add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id; without a masked-language head it gets a new one")
     add("--posts", type=Path, nargs="+", required=True, help="files of raw posts")

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from archive.command_line import HelpFormatter
 from models.datasets.conll import read_conll, text_of
 from models.datasets.raw_posts import read_texts
 from models.datasets.word_vectors import read_vectors
@@ -27,7 +28,7 @@ LABELLED = re.compile(rb"IMGID:|.*\t(O|[BI]-\S+)\s*$")
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 2 if an option or a file is wrong."""
-    parser = argparse.ArgumentParser(prog="models.augment", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="models.augment", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--vectors", type=Path, required=True, help="file of word vectors, most frequent words first")
     parser.add_argument("--output", type=Path, required=True, help="folder of the table")
     parser.add_argument("--words", type=int, help="how many of the most frequent words get an entry (default: all)")

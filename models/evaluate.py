@@ -18,16 +18,18 @@ from typing import Any
 
 import numpy as np
 
+from archive.command_line import HelpFormatter
 from models.datasets.conll import LabelledPost, read_all
 from models.datasets.pictures import picture_features
 from models.evaluation import predictions
 from models.evaluation.calibration import plot, reliability
 from models.evaluation.scores import score
-from models.loading import ModelOptions, load_annotator, load_vision_model
+from models.inference.options import ModelOptions, detector_or_none
+from models.loading import load_annotator, load_vision_model
 from models.pretrained import SHIPPED
 from models.tagging.bundle import BundleError
 from models.tagging.labels import TYPES
-from models.vision.detectors import DetectorError, detector_or_none
+from models.vision.detectors import DetectorError
 
 CONDITIONS = ("with", "without", "shuffled")
 
@@ -109,7 +111,7 @@ def _table(report: dict[str, Any]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="models.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="models.evaluate", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
     add("--data", type=Path, nargs="+", required=True, help="labelled tweets")
     scored = parser.add_mutually_exclusive_group()

@@ -7,47 +7,16 @@ command that submitted the job.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import torch
 
 from archive.stores import resolve
-from models.inference.devices import usable_cores, usable_device
-from models.pretrained import PRETRAINED, SHIPPED
+from models.inference.options import ModelOptions
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import BundleError, load_bundle, read_settings
 from models.vision.vision_model import VisionModel
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """Which models to load, on which device.
-
-    Attributes:
-        model: folder or address of a model bundle, or `shipped`.
-        detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a detector, or `shipped`; None for no detector.
-        device: `cpu`, `cuda`, `cuda:1`, or `auto`.
-        batch_size: windows of text per call of the tagger.
-        threads: of both models on a CPU; 0 for one per core.
-    """
-
-    model: str = SHIPPED
-    detector: str | None = SHIPPED
-    device: str = "auto"
-    batch_size: int = 32
-    threads: int = 0
-
-    def here(self) -> ModelOptions:
-        """Return the options with the defaults of this machine filled in. Raises ValueError if it lacks the device."""
-        return replace(
-            self,
-            model=str(PRETRAINED / "default") if self.model == SHIPPED else self.model,
-            detector=str(PRETRAINED / "detector") if self.detector == SHIPPED else self.detector,
-            device=usable_device(self.device),
-            threads=self.threads or usable_cores(),
-        )
 
 
 @cache
@@ -59,7 +28,7 @@ def load_vision_model(options: ModelOptions) -> VisionModel:
     backbone = read_settings(folder).backbone
     if backbone is not None and (folder / backbone).is_dir():
         backbone = str(folder / backbone)
-    return VisionModel.load(options.detector, backbone, options.device, threads=options.threads)
+    return VisionModel.load(options.detector, backbone, options.device, options.threads, options.ocr)
 
 
 @cache

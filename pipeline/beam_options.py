@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+import socket
+import time
 from typing import NoReturn
 
 from apache_beam.options import pipeline_options
 from apache_beam.runners import create_runner
+from apache_beam.transforms.resources import parse_resource_hints
 
-from pipeline.definitions import UsageError
+from pipeline.options import RunOptions, UsageError
 
 LOCAL_RUNNER = "FnApiRunner"
+
+ENGINE_S, JOB_SERVER_S, POLL_S = 5.0, 60.0, 0.5
+"""How long an engine and a job server, which a pod may start beside the command, are waited for, and how often they are tried."""
 
 
 class _BeamParser(pipeline_options._BeamArgumentParser):
@@ -19,12 +23,12 @@ class _BeamParser(pipeline_options._BeamArgumentParser):
         raise UsageError(f"{message} (an option of Beam)")
 
 
-def parse_beam_options(argv: list[str], others: Sequence[str]) -> pipeline_options.PipelineOptions:
+def parse_beam_options(argv: list[str], ours: RunOptions) -> pipeline_options.PipelineOptions:
     """Return Beam's options, with the in-process runner made explicit.
 
     Args:
         argv: what is left of the command line.
-        others: names of the options that are not Beam's, to suggest where one is misspelt.
+        ours: the other options, of which some do not go with every runner.
 
     Raises:
         UsageError: an option is unknown, would lose data or go unread, or the runner is not installed.
@@ -37,10 +41,7 @@ def parse_beam_options(argv: list[str], others: Sequence[str]) -> pipeline_optio
     if unknown and not unknown[0].startswith("-"):
         raise UsageError(f"unexpected argument {unknown[0]!r}: put a glob in quotes, so that the shell leaves it whole")
     if unknown and local:
-        name = unknown[0].split("=")[0]
-        names = [f"--{other}" for other in others] + list(parser._option_string_actions)
-        close = difflib.get_close_matches(name, names, n=1)
-        raise UsageError(f"unknown option {name!r}" + (f", did you mean {close[0]}?" if close else " (see --help)"))
+        raise UsageError(f"unknown option {unknown[0].split('=')[0]!r} (see --help)")
     options = pipeline_options.PipelineOptions(argv)
     if local:
         if known.direct_num_workers != 1 or known.direct_running_mode not in (None, "in_memory"):
@@ -55,7 +56,38 @@ def parse_beam_options(argv: list[str], others: Sequence[str]) -> pipeline_optio
             create_runner(known.runner)
         except (ImportError, ValueError, AttributeError) as error:
             raise UsageError(f"--runner {known.runner!r} is no runner of Beam that is installed here: {error}") from error
+        if ours.local_workers > 1:
+            raise UsageError(f"--local_workers={ours.local_workers} is for runs on this machine, {known.runner} has its own: leave it out")
+    try:
+        parse_resource_hints(ours.hints)
+    except ValueError as error:
+        raise UsageError(f"--accelerator {ours.accelerator!r} --min_ram {ours.min_ram!r}: {error}") from error
     return options
+
+
+def check_engine(beam_options: pipeline_options.PipelineOptions) -> None:
+    """Raise UsageError if nothing answers at the address of the engine, before anything of an earlier run is replaced."""
+    portable = beam_options.view_as(pipeline_options.PortableOptions)
+    flink = beam_options.view_as(pipeline_options.FlinkRunnerOptions)
+    runner = beam_options.view_as(pipeline_options.StandardOptions).runner
+    if portable.job_endpoint:
+        name, address, wait_s = "--job_endpoint", portable.job_endpoint, portable.job_server_timeout or JOB_SERVER_S
+    elif runner == "FlinkRunner":
+        name, address, wait_s = "--flink_master", flink.flink_master, ENGINE_S
+    else:
+        return
+    host, _, port = address.rpartition("//")[2].rstrip("/").rpartition(":")
+    if not port.isdecimal():  # such as [local], embed, or a name without a port
+        return
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ENGINE_S).close()
+            return
+        except (OSError, OverflowError) as error:
+            if time.monotonic() > end:
+                raise UsageError(f"{name} {address} does not answer ({error}): start the engine, or correct the address") from error
+        time.sleep(POLL_S)
 
 
 def only_writes_graph(beam_options: pipeline_options.PipelineOptions) -> bool:

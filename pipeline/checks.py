@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from models.loading import load_annotator, load_vision_model
 from models.tagging.bundle import BundleError
 from models.vision.detectors import DetectorError
+from models.vision.text_readers import TextReaderError
 from pipeline.options import RunOptions, UsageError
 
 
@@ -19,11 +18,13 @@ class LoadedModels:
     Attributes:
         tagger: name and hash of the bundle.
         detector: name and hash of the detector, None where there is none.
+        ocr: name and hash of the text reader, None where there is none.
         notes: what the user should know before reading the results.
     """
 
     tagger: str
     detector: str | None
+    ocr: str | None
     notes: list[str]
 
 
@@ -32,7 +33,7 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
     try:
         models = options.models if local else replace(options.models, device="cpu")
         vision_model, annotator = load_vision_model(models), load_annotator(models)
-    except (BundleError, DetectorError, ValueError, OSError) as error:
+    except (BundleError, DetectorError, TextReaderError, ValueError, OSError) as error:
         raise UsageError(str(error)) from error
     notes = []
     settings = annotator.bundle.settings
@@ -41,15 +42,4 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
             "with this detector the tagger reads objects only" if vision_model.detector_id else "without it the tagger reads texts alone"
         )
         notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
-    return LoadedModels(annotator.bundle.label, vision_model.detector_id, notes)
-
-
-def check_output_holds_no_input(output: str, inputs: Iterable[str]) -> None:
-    """Raise UsageError if an input file lies in the output folder, where it could be replaced."""
-    for name in inputs:
-        if _comparable(name).startswith(_comparable(output) + "/"):
-            raise UsageError(f"--output {output} holds the input {name}: give a folder of its own")
-
-
-def _comparable(address: str) -> str:
-    return address if "://" in address else os.path.realpath(address)
+    return LoadedModels(annotator.bundle.label, vision_model.detector_id, vision_model.text_reader_id, notes)

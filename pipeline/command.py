@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from archive.credentials import missing_credentials
+from pipeline import logs
+from pipeline.logs import LOG
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, Terminated, cause_of, listen_for_sigterm
 
 if TYPE_CHECKING:
@@ -31,42 +33,60 @@ def main(argv: Sequence[str]) -> int:
     started = time.time()
     if threading.current_thread() is threading.main_thread():
         listen_for_sigterm()
-    from pipeline.options import UsageError, parse  # Beam takes seconds to import
+    logs.configure(kind=logs.asked_kind(argv))
+    from pipeline.options import UsageError, parse
 
     try:
-        options, beam_options = parse(argv)
-        status = _run(options, beam_options, started)
+        options, rest = parse(argv)
+        logs.configure(options.log_level, options.log_format)
+        status = _run(options, rest, started)
         while options.watch and status == EXIT_DONE:
             time.sleep(options.watch)
             options = replace(options, resume=True, overwrite=False)
-            status = _run(options, beam_options, time.time(), again=True)
+            status = _run(options, rest, time.time(), again=True)
         return status
     except UsageError as error:
-        print(f"postner: {' '.join(str(error).split())}", file=sys.stderr)
+        LOG.error("%s", " ".join(str(error).split()))
         return EXIT_USAGE
     except (KeyboardInterrupt, Terminated) as stop:
-        print("postner: interrupted; all written files are complete: repeat the command with --resume to finish", file=sys.stderr)
+        LOG.error("interrupted; all written files are complete: repeat the command with --resume to finish")
         return EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
+    except Exception as error:
+        if missing := missing_credentials(error):
+            LOG.error("%s", missing)
+            return EXIT_USAGE
+        raise
 
 
-def _run(options: RunOptions, beam_options: PipelineOptions, started: float, again: bool = False) -> int:
-    """Run once and return the exit status; with `again`, print nothing if nothing is new."""
+def _run(options: RunOptions, rest: list[str], started: float, again: bool = False) -> int:
+    """Run once and return the exit status; with `again`, print nothing if nothing is new.
+
+    What takes seconds to import comes after the mistakes that can be told without it.
+    """
     from pipeline import manifest, output
-    from pipeline.beam_options import is_local
-    from pipeline.checks import check_output_holds_no_input, load_models
     from pipeline.inputs import choose_fields, find_inputs
     from pipeline.lease import lease
+    from pipeline.limit import first_posts
     from pipeline.progress import Progress
 
     with Progress() as progress:
         progress.now("finding the files")
         before = output.earlier_run(options)
         inputs = find_inputs(options, before.versions() if before else None)
-        check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
+        output.check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
         progress.now(f"reading the first records of {len(inputs.posts):,} files")
         fields = choose_fields((name for name in inputs.posts if before is None or name not in before.posts), options)
+        if options.limit:
+            inputs, fields = first_posts(inputs, fields, options, before)
+        progress.now("loading Beam")
+        from pipeline.beam_options import check_engine, is_local, parse_beam_options
+
+        beam_options = parse_beam_options(rest, options)
         progress.now("loading the models")
+        from pipeline.checks import load_models
+
         models = load_models(options, is_local(beam_options))
+        check_engine(beam_options)
         with lease(options.output):
             before = output.earlier_run(options)  # another run may have ended since
             progress.now("comparing the files with those of earlier runs")
@@ -81,11 +101,8 @@ def _run(options: RunOptions, beam_options: PipelineOptions, started: float, aga
                 if isinstance(cause, KeyboardInterrupt | Terminated):
                     raise cause from None
                 log = output.keep_log(options.output, traceback.format_exc())
-                print(
-                    f"postner: failed: {type(cause).__name__}: {_sentence(cause)} (details: {log}); "
-                    "all written files are complete: repeat the command with --resume to finish",
-                    file=sys.stderr,
-                )
+                why = missing_credentials(error) or f"{type(cause).__name__}: {_sentence(cause)}"
+                LOG.error("failed: %s (details: %s); all written files are complete: repeat the command with --resume to finish", why, log)
                 return EXIT_FAILED
 
 
@@ -103,13 +120,19 @@ def _annotate(
     from pipeline.audit import audit_new
     from pipeline.graph import Work
     from pipeline.inputs import LineCount
+    from pipeline.metrics import MetricsFile
     from pipeline.notes import notes
     from pipeline.run_record import RunRecord
+    from pipeline.shares import too_large_shares
     from pipeline.work import Job, do, examples
     from transforms.read_posts import SliceFilter
 
     about = summary.about(options, models, started)
-    with RunRecord(options.output, run, about) as record:
+    logs.configure(options.log_level, options.log_format, about["id"])
+    LOG.debug("run %s begins, %s posts files to read", about["id"], len(run.pending()))
+    with ExitStack() as stack:
+        metrics = stack.enter_context(MetricsFile(options.metrics, progress.counts, about["id"], started))
+        record = stack.enter_context(RunRecord(options.output, run, about))
         startup_s = time.time() - started
         slice_filter = SliceFilter(output.done_slices(options.output))
         lines = LineCount(run.posts, options.max_line_bytes)
@@ -121,15 +144,18 @@ def _annotate(
         progress.now("counting the output")
         output.complete(options.output)
         audited = audit_new(options.output, lines.wait(), {name: file.lines for name, file in run.posts.items()})
+        audited.unread += too_large_shares(audited, options)
         ended = summary.summarise(audited, slice_filter.done, counters, started, startup_s)
         ended["notes"] = [*models.notes, *notes(inputs, run, audited, lambda: examples(work, options.output))]
         record.end(run.with_lines(audited.whole), ended)
+        metrics.end(ended["state"], counters)
+    LOG.debug("run %s is %s: %s rows", about["id"], ended["state"], ended["rows"])
     with suppress(BrokenPipeError):  # a reader such as head may close the pipe early
         print(summary.table(about | ended), flush=True)
     for problem in [*audited.unread, *audited.problems][:SHOWN]:
-        print(f"postner: {problem}", file=sys.stderr)
+        LOG.error("%s", problem)
     if audited.problems:
-        print(f"postner: {len(audited.problems)} problems: repeat the command with --resume to do what is missing", file=sys.stderr)
+        LOG.error("%s problems: repeat the command with --resume to do what is missing", len(audited.problems))
     return EXIT_FAILED if audited.unread or audited.problems else EXIT_DONE
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ from pipeline.options import RunOptions, UsageError
 
 SAMPLE_RECORDS = 64
 """How many records of each file are read to choose its fields."""
+
+FIELD_PATH = re.compile(r"[\w$.,+]+(\[\][\w$.,+]*)*")
+"""What looks like a path of fields, such as `media[].url`."""
 
 THREADS = 16
 """How many files are looked at together; on a store the time goes into waiting."""
@@ -63,7 +67,9 @@ def find_inputs(options: RunOptions, known: Mapping[str, Version] | None = None)
             return FoundInputs(posts.files, [], posts.passed_over, posts.versions)
         shards = find_shards(options.images, "--images", known)
     except (ValueError, OSError) as error:
-        raise UsageError(str(error)) from error
+        paths = [pattern for pattern in options.images if FIELD_PATH.fullmatch(pattern) and "--images" in str(error)]
+        hint = f" (for a field of the posts give --images_field {paths[0]!r})" if paths else ""
+        raise UsageError(f"{error}{hint}") from error
     passed_over = dict(Counter(posts.passed_over) + Counter(shards.passed_over))
     return FoundInputs(posts.files, shards.shards, passed_over, shards.versions | posts.versions)
 
@@ -77,7 +83,7 @@ def choose_fields(addresses: Iterable[str], options: RunOptions) -> dict[str, Fi
 
     def chosen(address: str) -> tuple[str, Fields]:
         try:
-            return address, choose(first_entries(address, options), options.fields)
+            return address, replace(choose(first_entries(address, options), options.fields), where=options.where)
         except NoPresetError as error:
             raise UsageError(f"--posts {address}: {error}") from error
         except (ValueError, OSError) as error:
@@ -149,10 +155,12 @@ def each_of(fields: Fields | None) -> tuple[str, ...]:
 
 def lines_of(posts: Mapping[str, InputFile], max_line_bytes: int) -> dict[str, int]:
     """Return how many lines each posts file has: as an earlier run proved, else counted anew."""
-    return {
-        name: count_entries(name, max_line_bytes, each_of(file.fields)) if file.lines is None else file.lines
-        for name, file in posts.items()
-    }
+
+    def lines(name: str, file: InputFile) -> int:
+        known = file.fields.lines if file.lines is None and file.fields else file.lines
+        return count_entries(name, max_line_bytes, each_of(file.fields)) if known is None else known
+
+    return {name: lines(name, file) for name, file in posts.items()}
 
 
 class LineCount:

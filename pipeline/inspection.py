@@ -83,6 +83,10 @@ def wrong_with(row: dict[str, Any], model: str) -> str | None:
     for image in row["images"]:
         if image["status"] not in STATUSES:
             return f"image {image['key']!r} has status {image['status']!r}"
+        for text in image["texts"]:
+            for name in text["entities"]:
+                if text["text"][name["start"] : name["end"]] != name["text"] or not name["text"]:
+                    return f"entity {name['text']!r} is not at {name['start']}:{name['end']} of a text in image {image['key']!r}"
         for found in image["objects"]:
             x1, y1, x2, y2 = found["box"]
             if not (0 <= x1 <= x2 <= image["width"] and 0 <= y1 <= y2 <= image["height"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,10 +13,12 @@ from archive.images.index import changed_shards
 from archive.posts.fields.presets import Fields
 from archive.stores import Version, open_file
 from archive.whole_file import whole_file
-from pipeline.checks import LoadedModels
 from pipeline.inputs import THREADS, FoundInputs, InputFile, fingerprint
 from pipeline.options import OPTIONS, RunOptions, UsageError
 from transforms.writers import WRITER
+
+if TYPE_CHECKING:
+    from pipeline.checks import LoadedModels
 
 FILE = "run.json"
 
@@ -66,9 +68,10 @@ def begin(
     """
     settings = {
         "schema_version": WRITER.version,
-        **{option.name: getattr(options, option.name) for option in OPTIONS if option.changes_rows},
+        **{option.name: _as_json(getattr(options, option.name)) for option in OPTIONS if option.changes_rows},
         "model": models.tagger,
         "detector": models.detector,
+        "ocr": models.ocr,
     }
     before = before or RunManifest(settings)
     for name, value in settings.items():
@@ -102,6 +105,10 @@ def begin(
 
 def _refused(options: RunOptions, what: str) -> UsageError:
     return UsageError(f"--resume {options.output}: {what}; give what the first run had, or a new --output")
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def save(output: str, manifest: RunManifest, summary: dict[str, Any]) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from apache_beam.options import pipeline_options
-from apache_beam.transforms.resources import parse_resource_hints
-
-from archive.images.decode import Limits
+from archive.images.limits import Limits
 from archive.posts.fields.choose import FieldOptions
 from archive.posts.fields.presets import PRESETS
+from archive.posts.fields.rules import check_rule
+from archive.posts.fields.syntax import parse_path
 from models.inference.devices import DEVICES, usable_cores
-from models.loading import ModelOptions
+from models.inference.options import ModelOptions, detector_or_none
 from models.pretrained import SHIPPED
-from models.vision.detectors import detector_or_none
-from pipeline.beam_options import is_local, parse_beam_options
+from models.vision.text_readers import TEXT_READERS
 from pipeline.definitions import UsageError as UsageError
 from pipeline.definitions import option, options_of, parser_of, table_of
+from pipeline.unknown_options import refuse_misspelt, refuse_stray
 
 HELP = """\
 Annotate posts, read together with their pictures, with named entities, and write Parquet.
@@ -32,7 +33,9 @@ that fsspec knows.
 
 EPILOG = """\
 All other options are Beam's and go to it unchanged, such as --runner=FlinkRunner; without --runner the work runs here,
-in one process or in --local_workers. Exit status: 0 done, 1 failed, 2 a mistake in the command, told in one sentence.
+in one process or in --local_workers.
+
+Exit status: 0 done, 1 failed, 2 a mistake in the command, told in one sentence, 130 interrupted by Ctrl-C, 143 by SIGTERM.
 """
 
 INDEX = "index"
@@ -100,6 +103,21 @@ class RunOptions:
         help="what the text holds: `plain`, `escaped` (`&amp;`) or `html`",
         changes_rows=True,
     )
+    where: tuple[str, ...] = option(
+        (),
+        metavar="CONDITION",
+        help="annotate only posts with a field such as `lang=en`, `lang!=en`, `lang` (is there), `!lang`; may be repeated: all hold",
+        changes_rows=True,
+    )
+    limit: int | None = option(
+        None,
+        metavar="N",
+        default_means="all",
+        least=1,
+        most=LARGEST,
+        help="annotate only the first N posts, in the order of the sorted files",
+        changes_rows=True,
+    )
     index: str | None = option(
         None,
         metavar="DIR",
@@ -129,6 +147,13 @@ class RunOptions:
         changes_rows=True,
         help="ultralytics `.pt` or `.yaml` name, `.onnx` file, or `none`",
     )
+    ocr: str = option(
+        "none",
+        metavar="NAME",
+        choices="|".join(("none", *TEXT_READERS)),
+        changes_rows=True,
+        help=f"reads what is written in pictures, and finds the names in it: `none` or {', '.join(f'`{name}`' for name in TEXT_READERS)}",
+    )
     device: str = option("auto", metavar="DEVICE", choices=DEVICES, help="`auto`, `cpu`, `cuda` or `cuda:N`")
     batch_size: int = option(
         32,
@@ -146,6 +171,29 @@ class RunOptions:
         default_means="by the cores and the device",
         least=0,
         help="pictures that are fetched and decoded at the same time, of all local workers together",
+    )
+    max_reject_share: float = option(
+        1,
+        metavar="SHARE",
+        default_means="any",
+        least=0,
+        most=1,
+        help="exit status 1 if a larger share of the posts in `--output` was rejected, 0 to 1; the rows stay",
+    )
+    max_missing_share: float = option(
+        1,
+        metavar="SHARE",
+        default_means="any",
+        least=0,
+        most=1,
+        help="exit status 1 if a larger share of the keys of pictures was not found, 0 to 1; the rows stay",
+    )
+    log_level: str = option(
+        "info", metavar="LEVEL", choices="debug|info|warning|error", help="what standard error tells: `debug`, `info`, `warning`, `error`"
+    )
+    log_format: str = option("text", metavar="FORMAT", choices="text|json", help="`text` or `json`, one object a line")
+    metrics: str | None = option(
+        None, metavar="FILE", help="local file of metrics in the text format of Prometheus, replaced every few seconds"
     )
     accelerator: str | None = option(
         None,
@@ -187,7 +235,8 @@ class RunOptions:
         threads = self.threads
         if self.local_workers > 1:
             threads = max(1, (threads or usable_cores()) // self.local_workers)
-        return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads)
+        ocr = None if self.ocr == "none" else self.ocr
+        return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads, ocr)
 
     @property
     def fields(self) -> FieldOptions:
@@ -213,33 +262,48 @@ class RunOptions:
 OPTIONS = options_of(RunOptions)
 
 
-def parse(argv: Sequence[str]) -> tuple[RunOptions, pipeline_options.PipelineOptions]:
-    """Our options and Beam's.
+def parse(argv: Sequence[str]) -> tuple[RunOptions, list[str]]:
+    """Our options, and what is left for Beam, which is not imported here: `pipeline.beam_options` takes it.
 
     Raises:
         UsageError: an option is unknown, lacks its value, or has an impossible one.
     """
-    given, rest = parser_of(OPTIONS, HELP, EPILOG).parse_known_args(argv)
+    parser = parser_of(OPTIONS, HELP, EPILOG)
+    if not {"-h", "--help"} & set(argv):
+        refuse_misspelt(argv, [one.name for one in OPTIONS])
+    given, rest = parser.parse_known_args(argv)
+    refuse_stray(rest)
     values = vars(given)
     values["detector"] = detector_or_none(values["detector"])
     for one in OPTIONS:
         one.check(values[one.name])
     if values["overwrite"] and values["resume"]:
         raise UsageError("--overwrite and --resume: one begins anew, the other goes on; give one of them")
-    values["output"] = values["output"].rstrip("/") or "/"
-    values |= {one.name: tuple(values[one.name]) for one in OPTIONS if one.kind == "several"}
-    beam_options = parse_beam_options(rest, [one.name for one in OPTIONS])
-    if values["local_workers"] > 1 and not is_local(beam_options):
-        runner = beam_options.view_as(pipeline_options.StandardOptions).runner
-        raise UsageError(f"--local_workers={values['local_workers']} is for runs on this machine, {runner} has its own: leave it out")
     if values["local_workers"] > usable_cores():
         raise UsageError(f"--local_workers must be from 1 to the {usable_cores()} cores of this machine, not {values['local_workers']}")
-    options = RunOptions(**values)
-    try:
-        parse_resource_hints(options.hints)
-    except ValueError as error:
-        raise UsageError(f"--accelerator {options.accelerator!r} --min_ram {options.min_ram!r}: {error}") from error
-    return options, beam_options
+    values["output"] = values["output"].rstrip("/") or "/"
+    values |= {one.name: tuple(values[one.name]) for one in OPTIONS if one.kind == "several"}
+    _check_paths(values)
+    if values["metrics"] and Path(values["metrics"]).is_dir():
+        raise UsageError(f"--metrics {values['metrics']} is a folder: give a file in it")
+    if values["metrics"] and not Path(values["metrics"]).absolute().parent.is_dir():
+        raise UsageError(f"--metrics {values['metrics']}: there is no folder {Path(values['metrics']).parent}, make it first")
+    return RunOptions(**values), rest
+
+
+def _check_paths(values: dict[str, Any]) -> None:
+    """Raise UsageError for a path of a field, or a condition on one, that is none."""
+    for name in ("each", "id", "text", "images_field", "alt"):
+        try:
+            if values[name]:
+                parse_path(values[name])
+        except ValueError as error:
+            raise UsageError(f"--{name} {error}") from error
+    for rule in values["where"]:
+        try:
+            check_rule(rule)
+        except ValueError as error:
+            raise UsageError(f"--where {error}: give FIELD=VALUE, FIELD!=VALUE, FIELD or !FIELD") from error
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import tempfile
+from collections.abc import Iterable
 
 from archive.images.index import SUFFIX
 from archive.stores import resolve
@@ -33,6 +35,7 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
         filesystem, path = resolve(output)
         if filesystem.isfile(path):
             raise UsageError(f"--output {output} is a file: give a folder that is new or empty")
+        _check_index(options)
         found = [name for name in names_in(output) if name != LOCK]
         if options.resume and (FILE in found or done_slices(output)):
             return load(output)[0]
@@ -43,6 +46,20 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
     except (OSError, ValueError) as error:
         raise UsageError(f"--output {output} cannot be written: {error}") from error
     return None
+
+
+def _check_index(options: RunOptions) -> None:
+    if options.index:
+        filesystem, path = resolve(options.index)
+        if filesystem.isfile(path):
+            raise UsageError(f"--index {options.index} is a file: give a folder")
+
+
+def check_output_holds_no_input(output: str, inputs: Iterable[str]) -> None:
+    """Raise UsageError if an input file lies in the output folder, where it could be replaced."""
+    for name in inputs:
+        if _comparable(name).startswith(_comparable(output) + "/"):
+            raise UsageError(f"--output {output} holds the input {name}: give a folder of its own")
 
 
 def prepare(output: str, resumed: bool) -> None:
@@ -123,3 +140,7 @@ def keep_log(output: str, text: str) -> str:
             continue
         return f"{folder}/{LOG}"
     return "nowhere, no disk takes them"
+
+
+def _comparable(address: str) -> str:
+    return address if "://" in address else os.path.realpath(address)

@@ -15,6 +15,10 @@ LAST_S = 3.0
 """How long an interrupted process may take to end what it started, such as a job server."""
 
 
+STATES = ("running", "done", "failed", "interrupted")
+"""What a run can be."""
+
+
 class Terminated(BaseException):
     """Raised in the main thread by SIGTERM, as KeyboardInterrupt is by Ctrl-C."""
 
@@ -23,6 +27,7 @@ def listen_for_sigterm() -> None:
     """Make SIGTERM raise `Terminated`; without a handler, process 1 of a container would ignore it."""
 
     def terminate(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop what is being put in order
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)
@@ -45,3 +50,8 @@ def cause_of(error: BaseException) -> BaseException:
     while earlier := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
         error = earlier
     return error
+
+
+def state_after(error: BaseException) -> str:
+    """Return the state of a run that this exception ended."""
+    return "failed" if isinstance(cause_of(error), Exception) else "interrupted"

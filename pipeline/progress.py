@@ -1,4 +1,4 @@
-"""Show the progress of a run: one redrawn line on a terminal, a dated line a minute elsewhere."""
+"""Show the progress of a run: one redrawn line on a terminal, a line of the log a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from typing import Self, TextIO
 
 from tqdm import tqdm
 
+from pipeline.logs import ERASE, LOG, is_json
+
 TERMINAL_S, LOG_S = 0.5, 60.0
 """Time between two lines, in seconds."""
 
 RATE_OVER_S = 60.0
 """The rate, and the time that is left, are those of the last minute."""
+
+USUAL_SHARE_OF_DETECTION = 0.8
+"""Of the time for a post with a picture, until the first ones are done."""
 
 
 class Progress:
@@ -25,16 +30,17 @@ class Progress:
     Before the first row it says what the run does (`now`), later how many posts are done (`follow`).
 
     Args:
-        stream: where to write the line (default: standard error).
-        log_s: seconds between two lines if the stream is no terminal.
+        stream: where to write the line (default: standard error), if it is a terminal and the log is for people.
+        log_s: seconds between two lines of the log.
     """
 
     def __init__(self, stream: TextIO | None = None, log_s: float = LOG_S) -> None:
         self._stream = stream = stream or sys.stderr
-        self._is_terminal = stream.isatty()
+        self._is_terminal = stream.isatty() and not is_json()
         self._interval_s = TERMINAL_S if self._is_terminal else log_s
         self._now = "starting"
         self._line: Callable[[], str] | None = None
+        self._counts: Callable[[], Counter[str]] = Counter
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._show_until_done, name="progress", daemon=True)
 
@@ -46,59 +52,90 @@ class Progress:
         self._done.set()
         self._thread.join()
         if self._is_terminal:
-            self._stream.write("\r\x1b[2K")
+            self._stream.write(ERASE)
             self._stream.flush()
 
     def now(self, what: str) -> None:
         """Say what the run does at present, such as `loading the models`."""
         self._now, self._line = what, None
+        if not self._is_terminal:
+            LOG.debug("%s", what)
 
     def follow(self, line: Callable[[], str]) -> None:
         """Show this line from now on; an empty one leaves what `now` said."""
         self._line = line
+        if isinstance(line, PostsLine):
+            self._counts = line.counts
+
+    def counts(self) -> Counter[str]:
+        """Return the counters of the line that was followed last, if it counts posts."""
+        return self._counts()
 
     def _show_until_done(self) -> None:
         while not self._done.wait(self._interval_s):
             text = (self._line and self._line()) or self._now
             if self._is_terminal:
                 width = shutil.get_terminal_size().columns - 1
-                self._stream.write(f"\r\x1b[2K{text[:width]}")
+                self._stream.write(f"{ERASE}{text[:width]}")
+                self._stream.flush()
             else:
-                self._stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-            self._stream.flush()
+                LOG.info("%s", text)
+
+
+class Rate:
+    """The rate of the last minute."""
+
+    def __init__(self) -> None:
+        self._earlier = deque([(time.monotonic(), 0.0)])
+
+    def of(self, done: float) -> float:
+        """Return how much is done a second, if this much is done now."""
+        now = time.monotonic()
+        self._earlier.append((now, done))
+        while self._earlier[0][0] < now - RATE_OVER_S and len(self._earlier) > 2:
+            self._earlier.popleft()
+        since, then = self._earlier[0]
+        return (done - then) / max(now - since, 1e-9)
 
 
 class PostsLine:
     """Make the line of a run that counts its own posts.
 
+    A post is done when it is tagged. Before, its pictures are detected, of a whole slice first: for share, rate and the time
+    that is left, detection counts as much of a post as it takes of the time.
+
     Args:
-        counts: returns the counters so far: `posts` (read), `tagged`, `lines`, `pictures`.
+        counts: returns the counters so far: `posts` (read), `detected`, `tagged`, `lines`, `pictures`, and times.
         total_lines: returns how many lines the posts files have, or None while they are being counted.
     """
 
     def __init__(self, counts: Callable[[], Counter[str]], total_lines: Callable[[], int | None]) -> None:
-        self._counts = counts
+        self.counts = counts
         self._total_lines = total_lines
-        self._started = time.monotonic()
-        self._earlier: deque[tuple[float, int]] = deque()
+        self._rate = Rate()
 
     def __call__(self) -> str:
-        """Return the line; empty before the first post."""
-        counts, now = self._counts(), time.monotonic()
-        done = counts["tagged"]
+        """Return the line; empty before the first picture or post."""
+        counts = self.counts()
+        tagged, done = counts["tagged"], _done(counts)
         if not done:
             return ""
-        self._earlier.append((now, done))
-        while self._earlier[0][0] < now - RATE_OVER_S:
-            self._earlier.popleft()
-        since, then = self._earlier[0] if len(self._earlier) > 1 else (self._started, 0)
-        rate = (done - then) / max(now - since, 1e-9)
+        rate = self._rate.of(done)
         lines = self._total_lines()
-        total = None if lines is None else max(done, lines - counts["lines"] + counts["posts"])
-        share = "" if total is None else f"{100 * done // max(total, 1)}% "
+        total = None if lines is None else max(counts["posts"], lines - counts["lines"] - counts["done_before"] + counts["posts"])
+        share = "" if total is None else f"{100 * done / max(total, 1):.0f}% "
         of = "" if total is None else f" of {total:,}"
-        left = "" if total is None or not rate else f", {tqdm.format_interval((total - done) / rate)} left"
-        return f"{share}{done:,}{of} posts, {rate:.1f}/s{left}, {counts['pictures']:,} pictures"
+        left = "" if total is None or not rate else f", {tqdm.format_interval(max(0, total - done) / rate)} left"
+        return f"{share}{tagged:,}{of} posts, {rate:.1f}/s{left}, {counts['pictures']:,} pictures"
+
+
+def _done(counts: Counter[str]) -> float:
+    """Return how many posts are done, those in part by their part."""
+    detect, tag = counts["time.detect_usec"], counts["time.tag_usec"]
+    if not counts["pictures"]:
+        return counts["tagged"]
+    share = detect / (detect + tag) if tag else USUAL_SHARE_OF_DETECTION
+    return counts["tagged"] + share * max(0, counts["detected"] - counts["tagged"])
 
 
 def files_line(started: float, files: int) -> str:

@@ -14,7 +14,7 @@ from archive.whole_file import whole_file
 from pipeline import manifest
 from pipeline.manifest import RunManifest
 from pipeline.output import RUNS
-from pipeline.process import cause_of
+from pipeline.process import cause_of, state_after
 
 HEARTBEAT_S = 30.0
 """How often `run.json` of a running run is written anew."""
@@ -47,8 +47,9 @@ class RunRecord:
         self._stop()
         if error is not None:
             cause = cause_of(error)
-            interrupted = not isinstance(cause, Exception)
-            ended = {"state": "interrupted"} if interrupted else {"state": "failed", "problems": [f"{type(cause).__name__}: {cause}"]}
+            ended: dict[str, Any] = {"state": state_after(error)}
+            if ended["state"] == "failed":
+                ended["problems"] = [f"{type(cause).__name__}: {cause}"]
             with suppress(OSError):  # a full disk may be what ended the run
                 self._save_as_ended(self._about | ended)
 

@@ -16,7 +16,7 @@ from pipeline.checks import LoadedModels
 from pipeline.options import RunOptions
 from transforms.writers import WRITER
 
-STAGES = ("fetch", "decode", "detect", "tag", "write")
+STAGES = ("fetch", "decode", "detect", "read", "tag", "write")
 LIBRARIES = ("apache-beam", "torch", "transformers", "pyarrow", "pillow")
 
 
@@ -53,6 +53,7 @@ def about(options: RunOptions, models: LoadedModels, started: float) -> dict[str
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "model": models.tagger,
         "detector": models.detector,
+        "ocr": models.ocr,
         "notes": list(models.notes),
         "options": asdict(options),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
@@ -83,7 +84,7 @@ def table(summary: dict[str, Any]) -> str:
         "time": f"{summary['seconds']:.1f} s, of which {summary['startup_seconds']:.1f} s to start",
         "rate": f"{summary['posts_annotated']:,} posts by this run, {summary['posts_per_second']} a second",
         "stages": "   ".join(f"{stage} {spent} s" for stage, spent in seconds.items()),
-        "model": f"{summary['model']}, detector {summary['detector'] or 'none'}",
+        "model": f"{summary['model']}, detector {summary['detector'] or 'none'}, text reader {summary['ocr'] or 'none'}",
         "output": summary["options"]["output"],
     }
     notes = [f"  note      {note}" for note in summary["notes"]]

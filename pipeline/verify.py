@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from archive.command_line import HelpFormatter
 from pipeline import manifest
 from pipeline.inspection import inspect
 from pipeline.options import UsageError
@@ -21,7 +22,7 @@ SHOWN = 20
 
 def main(argv: list[str]) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="pipeline.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="pipeline.verify", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("output", help="folder that run_pipeline.py wrote")
     output = parser.parse_args(argv).output.rstrip("/")
 

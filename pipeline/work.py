@@ -92,7 +92,7 @@ def do(job: Job, progress: Progress, total_lines: Callable[[], int | None]) -> C
             raise
     if result.state != PipelineState.DONE:
         raise WorkEnded(f"the engine ended the work in the state {result.state}")
-    return counts_of(result)
+    return counts_of(result) | LIVE.snapshot()
 
 
 def _index(job: Job, progress: Progress) -> IndexFile:
@@ -190,7 +190,7 @@ def work(job: Job, connection: Connection) -> None:
     try:
         result = _pipeline(job).run()
         result.wait_until_finish()
-        last: Counter[str] | str = counts_of(result)
+        last: Counter[str] | str = counts_of(result) | LIVE.snapshot()  # of progress Beam knows nothing
     except Exception as error:
         cause = cause_of(error)
         last = f"{type(cause).__name__}: {cause}\n{traceback.format_exc()}"

@@ -13,6 +13,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from demo.make_images import main as make_images
 from tests.conftest import ROOT
@@ -134,6 +135,17 @@ def test_a_wheel_would_hold_every_module_and_the_weights() -> None:
     assert held >= {path for path in (ROOT / "models" / "pretrained").rglob("*") if path.is_file()}
     pages = {path for pattern in setuptools["package-data"]["pipeline.report"] for path in (ROOT / "pipeline" / "report").glob(pattern)}
     assert pages == {path for path in (ROOT / "pipeline").rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+
+
+def test_every_pin_lies_in_the_range_of_the_wheel() -> None:
+    ranges = {
+        one.name: one.specifier for one in map(Requirement, tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+    }
+    pins = dict(line.split()[0].split("==") for line in (ROOT / "requirements.txt").read_text().splitlines())
+    assert ranges.keys() == pins.keys()
+    for name, version in pins.items():
+        assert version in ranges[name], name
+        assert "==" not in str(ranges[name]), name
 
 
 def test_every_dependency_is_explained_in_the_readme() -> None:

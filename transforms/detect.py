@@ -14,11 +14,11 @@ from time import perf_counter
 from archive.images import Member
 from archive.images.image_error import ImageError
 from archive.posts.records import Reject, Slice
+from models.inference.bisect import bisect_on_failure
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage
 from models.vision.vision_model import VisionModel
-from transforms.bisect import bisect_on_failure
-from transforms.counters import count
+from transforms.counters import LIVE, count
 from transforms.locate_images import LocatedSlice
 from transforms.prefetch import Decoder, Submission
 
@@ -122,12 +122,16 @@ class SliceDetector:
                 self._cache.move_to_end(member)
                 outcomes[member] = self._cache[member]
             new = members - outcomes.keys()
-            for member, outcome in self._process(new, submission, tell):
+            posts, detected = len(located.slice.posts), 0
+            for number, (member, outcome) in enumerate(self._process(new, submission, tell), start=1):
+                LIVE.add("detected", number * posts // len(new) - detected)
+                detected = number * posts // len(new)
                 if member not in with_grid and isinstance(outcome, ImageFeatures):
                     outcome = replace(outcome, grid=None)
                 else:
                     self._keep(member, outcome)
                 outcomes[member] = outcome
+            LIVE.add("detected", posts - detected)
         pictures = {key: outcomes[place] if isinstance(place, Member) else place for key, place in located.places.items()}
         return DetectedSlice(located.slice, pictures, located.rejects)
 
@@ -173,9 +177,15 @@ class SliceDetector:
         start = perf_counter()
         extracted = bisect_on_failure(self._vision_model.extract, [preprocessed for _, preprocessed in batch])
         tell("time.detect_usec", round(1e6 * (perf_counter() - start)))
+        start = perf_counter()
+        lines = bisect_on_failure(self._vision_model.read_texts, [preprocessed for _, preprocessed in batch])
+        tell("time.read_usec", round(1e6 * (perf_counter() - start)))
         tell("pictures", len(batch))
-        for (member, _), features in zip(batch, extracted, strict=True):
-            yield member, ImageError("corrupt", "detector_failed") if isinstance(features, Exception) else features
+        for (member, _), features, of_one in zip(batch, extracted, lines, strict=True):
+            if isinstance(features, Exception):
+                yield member, ImageError("corrupt", "detector_failed")
+            else:
+                yield member, replace(features, lines=None if isinstance(of_one, Exception) else tuple(of_one))
 
 
 def _members(located: LocatedSlice) -> frozenset[Member]:

@@ -18,7 +18,8 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from archive.images.decode import Limits
 from archive.posts.records import Slice
-from models.loading import ModelOptions, load_vision_model, max_pictures
+from models.inference.options import ModelOptions
+from models.loading import load_vision_model, max_pictures
 from transforms.detect import SliceDetector
 from transforms.locate_images import LocatedSlice
 from transforms.prefetch import PREFETCHED_BYTES, Decoder, thread_count

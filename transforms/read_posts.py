@@ -56,8 +56,16 @@ class ReadPosts(beam.PTransform):
 
 def _counted_slices(file_and_fields: tuple[str, Fields], max_line_bytes: int, slice_filter: SliceFilter) -> Iterator[Slice]:
     file, fields = file_and_fields
-    for slice_ in read_slices(file, max_line_bytes, fields, slice_filter.selects):
+
+    def wanted(name: str, lines: int) -> bool:
+        if name in slice_filter.done and slice_filter.part == 0:  # one of the parts tells it
+            count("done_before", lines)
+        return slice_filter.selects(name)
+
+    for slice_ in read_slices(file, max_line_bytes, fields, wanted):
         count("lines", slice_.lines)
         count("blanks", slice_.blanks)
         count("posts", len(slice_.posts))
+        for kind, amount in slice_.skipped.items():
+            count(f"skipped.{kind}", amount)
         yield slice_

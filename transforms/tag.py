@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 from archive.images.image_error import ImageError
 from archive.posts.records import Post, Reject, Slice
+from models.inference.bisect import bisect_on_failure
 from models.tagging.annotate import Annotator, Entity
-from models.vision.images.features import ImageFeatures
-from transforms.bisect import bisect_on_failure
-from transforms.counters import timed
+from models.tagging.picture_texts import row, tag_texts, texts_of
+from models.vision.images.features import ImageFeatures, TextLine
+from transforms.counters import LIVE, timed
 from transforms.detect import DetectedSlice
 
 
@@ -44,40 +48,74 @@ class SliceTagger:
     def __init__(self, annotator: Annotator, object_names: tuple[str, ...]) -> None:
         self._annotator = annotator
         self._object_names = object_names
+        self._untold = 0
+        self._telling = threading.Lock()
+        annotator.tell_batches(self._tell)
 
     def tag(self, detected: DetectedSlice) -> AnnotatedSlice:
         """Tag the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
         inputs = [(post.text, _features(post, detected.pictures)) for post in detected.slice.posts]
+        self._untold = len(inputs)
         with timed("tag"):
             tagged = bisect_on_failure(self._annotator.annotate, inputs)
+            texts = self._picture_texts(detected)
+        self._tell(self._untold)
         rows, rejects = [], [*detected.slice.rejects, *detected.rejects]
-        for post, entities in zip(detected.slice.posts, tagged, strict=True):
+        for post, entities, of_post in zip(detected.slice.posts, tagged, texts, strict=True):
             if isinstance(entities, Exception):
                 rejects.append(Reject.cut("tag", "model_failed", post.source, post.line, f"{type(entities).__name__}: {entities}"))
                 continue
-            rows.append(self._row(post, entities, detected.pictures))
+            rows.append(self._row(post, entities, detected.pictures, of_post))
             rejects += _image_rejects(post, detected)
         return AnnotatedSlice(detected.slice, rows, rejects)
 
-    def _row(self, post: Post, entities: list[Entity], pictures: dict[str, ImageFeatures | ImageError]) -> dict[str, Any]:
+    def _tell(self, posts: int) -> None:
+        """Count posts for the progress line; those that are tagged again after a failure only once."""
+        with self._telling:
+            told = min(posts, self._untold)
+            self._untold -= told
+        LIVE.add("tagged", told)
+
+    def _picture_texts(self, detected: DetectedSlice) -> list[list[list[dict[str, Any]]]]:
+        """Return the texts of each picture of each post, read and alternative ones, with the names in them."""
+        texts = [
+            [texts_of(_lines(detected.pictures[key]), alt) for key, alt in zip(post.images, post.alts or repeat(None), strict=False)]
+            for post in detected.slice.posts
+        ]
+        flat = [text for of_post in texts for of_picture in of_post for text in of_picture]
+        tagged = iter(bisect_on_failure(partial(tag_texts, self._annotator), flat))
+        return [[[row(text, _or_none(next(tagged))) for text in of_picture] for of_picture in of_post] for of_post in texts]
+
+    def _row(
+        self, post: Post, entities: list[Entity], pictures: dict[str, ImageFeatures | ImageError], texts: list[list[dict[str, Any]]]
+    ) -> dict[str, Any]:
         return {
             "post_id": post.id,
             "text": post.text,
             "entities": [asdict(entity) for entity in entities],
-            "images": [self._image(key, pictures[key]) for key in post.images],
+            "images": [self._image(key, pictures[key], of_one) for key, of_one in zip(post.images, texts, strict=True)],
             "extra": post.extra,
             "source": post.source,
             "line": post.line,
             "model": self._annotator.bundle.label,
         }
 
-    def _image(self, key: str, picture: ImageFeatures | ImageError) -> dict[str, Any]:
+    def _image(self, key: str, picture: ImageFeatures | ImageError, texts: list[dict[str, Any]]) -> dict[str, Any]:
         if isinstance(picture, ImageError):
-            return {"key": key, "status": picture.status, "width": None, "height": None, "objects": []}
+            return {"key": key, "status": picture.status, "width": None, "height": None, "objects": [], "texts": texts}
         found = zip(picture.labels.tolist(), picture.scores.tolist(), picture.boxes.tolist(), strict=True)
         objects = [{"label": self._object_names[label], "score": score, "box": box} for label, score, box in found]
         status = "partial" if picture.is_partial else "ok"
-        return {"key": key, "status": status, "width": picture.width, "height": picture.height, "objects": objects}
+        return {"key": key, "status": status, "width": picture.width, "height": picture.height, "objects": objects, "texts": texts}
+
+
+def _lines(picture: ImageFeatures | ImageError) -> Sequence[TextLine]:
+    return picture.lines or () if isinstance(picture, ImageFeatures) else ()
+
+
+def _or_none(entities: list[Entity] | Exception) -> list[Entity]:
+    """No entities where the tagger fails: a text in a picture costs no post."""
+    return [] if isinstance(entities, Exception) else entities
 
 
 def _features(post: Post, pictures: dict[str, ImageFeatures | ImageError]) -> dict[str, ImageFeatures]:
@@ -89,3 +127,5 @@ def _image_rejects(post: Post, detected: DetectedSlice) -> Iterator[Reject]:
         picture = detected.pictures[key]
         if isinstance(picture, ImageError):
             yield Reject.cut("image", picture.reason, post.source, post.line, key)
+        elif picture.lines is None:
+            yield Reject.cut("image", "text_reader_failed", post.source, post.line, key)

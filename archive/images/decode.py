@@ -5,6 +5,7 @@ The bytes are not trusted. Size is checked before decoding, and every failure ha
 
 from __future__ import annotations
 
+import threading
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,6 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from archive.images import jpeg
 from archive.images.image_error import ImageError
+from archive.images.limits import Limits as Limits
 from archive.images.recognise import explain
 
 try:
@@ -31,11 +33,11 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", *(["HEIF"] if "h
 """Pillow formats that are decoded; add new ones here. MPO is opened as JPEG. HEIF needs the package pillow-heif."""
 
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # pictures are decoded in parallel, one thread each
-Image.MAX_IMAGE_PIXELS = None  # replaces Pillow's check: `Limits` is checked before each decode
 Image.init()
 warnings.filterwarnings("ignore", module=r"PIL\b")  # once here: `catch_warnings` is not thread-safe
 
 _ORIENTATION, _NEW_SUBFILE_TYPE, _DNG_VERSION = 0x0112, 0x00FE, 0xC612
+_OPENING = threading.Lock()
 _PIXEL_BYTES = 4
 """Bytes of a pixel in Pillow."""
 
@@ -55,22 +57,6 @@ _TURNS = {
 
 `ImageOps.exif_transpose` is not used: it also rewrites the EXIF data, and fails if they are damaged.
 """
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Hold the limits on file size, pixels and decoding time of one picture.
-
-    Attributes:
-        max_image_bytes: size of the file.
-        max_image_pixels: width times height of what is decoded. It is checked before decoding, against the header. A JPEG
-            is decoded at reduced size where that is enough; see `_load_jpeg`.
-        decode_timeout_s: seconds that decoding may take before the picture is rejected.
-    """
-
-    max_image_bytes: int = 20 * 2**20
-    max_image_pixels: int = 100_000_000
-    decode_timeout_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +107,7 @@ def decode(data: bytes, limits: Limits, longer: int, shorter: int = 0) -> Pictur
 
 
 def _decode(data: bytes, limits: Limits, longer: int, shorter: int) -> Picture:
-    with Image.open(BytesIO(data), formats=FORMATS) as image:
+    with _opened(data) as image:
         width, height = image.size
         orientation = _orientation(image)
         shrink = min(1.0, max(longer / max(width, height), shorter / min(width, height)))
@@ -134,12 +120,45 @@ def _decode(data: bytes, limits: Limits, longer: int, shorter: int) -> Picture:
             raise ImageError("unsupported", "raw")
         else:
             missing = 0.0
-        rgb = _to_rgb(image)
-        if orientation in _TURNS:
-            rgb = rgb.transpose(_TURNS[orientation])
-        if orientation in (5, 6, 7, 8):
-            width, height = height, width
-        return Picture(np.asarray(rgb), width, height, missing)
+        return _upright(image, width, height, orientation, missing)
+
+
+def from_pillow(image: Image.Image, limits: Limits) -> Picture:
+    """Return an image that the caller has opened or made, at its full size. It is decoded here if it is not yet.
+
+    Raises:
+        ImageError: the image is `corrupt` or `too_large`.
+    """
+    if image.width * image.height > limits.max_image_pixels:
+        raise ImageError("too_large", "too_many_pixels")
+    try:
+        orientation = _orientation(image)
+        image.load()
+        return _upright(image, image.width, image.height, orientation)
+    except MemoryError as error:
+        raise ImageError("too_large", "out_of_memory") from error
+    except Exception as error:  # on damaged bytes decoders raise SyntaxError, struct.error, zlib.error and others
+        raise ImageError("corrupt", "undecodable") from error
+
+
+def _upright(image: Image.Image, width: int, height: int, orientation: int, missing_rows: float = 0.0) -> Picture:
+    """Return the picture of a decoded image of this original size, turned by its orientation."""
+    rgb = _to_rgb(image)
+    if orientation in _TURNS:
+        rgb = rgb.transpose(_TURNS[orientation])
+    if orientation in (5, 6, 7, 8):
+        width, height = height, width
+    return Picture(np.asarray(rgb), width, height, missing_rows)
+
+
+def _opened(data: bytes) -> Image.Image:
+    """Open a picture without Pillow's own check of its size, which is a setting of the process: `Limits` are checked instead."""
+    with _OPENING:
+        most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(BytesIO(data), formats=FORMATS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = most
 
 
 def _load_jpeg(image: JpegImageFile, data: bytes, size: tuple[int, int], limits: Limits) -> float:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from archive.posts.entries import read_entries
@@ -19,7 +20,9 @@ FIRST_SLICE_LINES, LARGEST_SLICE_LINES, LARGEST_SLICE_BYTES = 64, 1024, 4 * 2**2
 """Slices double from 64 lines: the first rows are written within seconds, and large files give few output files."""
 
 
-def read_slices(source: str, max_line_bytes: int, fields: Fields, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Slice]:
+def read_slices(
+    source: str, max_line_bytes: int, fields: Fields, wanted: Callable[[str, int], bool] = lambda name, lines: True
+) -> Iterator[Slice]:
     """Yield the slices of one file, in order, in bounded memory.
 
     A damaged file yields its readable entries, and one reject of stage `shard`, which has no line number.
@@ -28,7 +31,7 @@ def read_slices(source: str, max_line_bytes: int, fields: Fields, wanted: Callab
         source: address of the file.
         max_line_bytes: longer lines become rejects and are not kept in memory.
         fields: which fields make a post.
-        wanted: returns True for the name of a slice to yield. The entries of other slices are counted, not parsed.
+        wanted: returns True for the name and the number of lines of a slice to yield. Other slices are not parsed.
 
     Raises:
         OSError: the file cannot be read. This may be temporary, so it is not recorded as damage.
@@ -37,14 +40,14 @@ def read_slices(source: str, max_line_bytes: int, fields: Fields, wanted: Callab
     building = _Building(source, 1)
     broken: Reject | None = None
     try:
-        for entry in read_entries(source, max_line_bytes, each):
+        for entry in islice(read_entries(source, max_line_bytes, each), fields.lines):
             if building.add(entry):
-                if wanted(building.name):
+                if wanted(building.name, len(building.entries)):
                     yield building.slice(fields)
                 building = building.following()
     except DamagedError as error:
         broken = Reject.cut("shard", "unreadable_posts", source, None, str(error))
-    if (building.entries or broken) and wanted(building.name):
+    if (building.entries or broken) and wanted(building.name, len(building.entries)):
         yield building.slice(fields, broken)
 
 

@@ -23,6 +23,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from archive.command_line import HelpFormatter
+
 ROOT = Path(__file__).parent.parent.parent
 POSTS = '{"id": 1, "text": "Paris"}\n{"id": 2, "text": "Angela Merkel visits Siemens in Berlin"}\n'
 
@@ -151,10 +153,8 @@ def copy(source: Path, target: Path) -> None:
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 2 if the Dockerfile is refused."""
-    parser = argparse.ArgumentParser(
-        prog="deploy.docker.rehearse", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("dockerfile", type=Path)
+    parser = argparse.ArgumentParser(prog="deploy.docker.rehearse", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("dockerfile", type=Path, help="the file whose lines are done")
     parser.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE", help="as --build-arg of docker build")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="postner-image-") as image:

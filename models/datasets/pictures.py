@@ -21,7 +21,7 @@ from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import VisionModel
 
 BATCH = 32
-FEATURE_FIELDS = tuple(field.name for field in fields(ImageFeatures))
+FEATURE_FIELDS = tuple(field.name for field in fields(ImageFeatures) if field.name != "lines")
 SCALARS = {"width": int, "height": int, "is_partial": bool}
 PLACE = "place"
 """Name of the array of `_place` in the cache."""

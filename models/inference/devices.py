@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 
-import torch
-
 DEVICES = r"auto|cpu|cuda(:\d+)?"
 """Regular expression of the values of `--device`."""
 
@@ -19,6 +17,8 @@ def usable_device(device: str) -> str:
     """
     if not re.fullmatch(DEVICES, device):
         raise ValueError(f"--device {device!r} is none of auto, cpu, cuda, cuda:N")
+    import torch  # takes seconds, and the options are parsed without it
+
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
         return "cuda" if count else "cpu"

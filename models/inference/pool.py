@@ -40,6 +40,11 @@ class InferencePool:
         return [result for results in self._pool.map(one_batch, single) for result in results]
 
 
+def single_thread() -> ThreadPoolExecutor:
+    """Return a thread for all computation of a caller whose own number of torch threads must stay what it is."""
+    return _single_threads(1)
+
+
 def _single_threads(count: int) -> ThreadPoolExecutor:
     """Return a pool of threads in which torch computes on one thread. Other threads keep their setting."""
     before = torch.get_num_threads()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 
 from models.tagging.bundle import Bundle
 from models.tagging.encoding import Encoder
+from models.tagging.evidence import visual_share, weighed
 from models.tagging.granularities import Evidence, Source
 from models.tagging.labels import Span, spans_of
 from models.tagging.tag_words import WordOutputs, WordTagger
@@ -34,7 +35,8 @@ class Entity:
         type: entity type, such as `PER`.
         start, end: Unicode code points.
         score: probability of the whole span with this type.
-        evidence: weights of pictures and objects, largest first.
+        evidence: shares of the text itself, of pictures and of objects, largest first; they sum to 1. Empty if no
+            picture of the post was read.
     """
 
     text: str
@@ -85,6 +87,10 @@ class Annotator:
         self._granularities = encoder.granularities
         self._words = WordTagger(self._tagger, encoder, self._device, batch_size, threads, dtype)
 
+    def tell_batches(self, on_batch: Callable[[int], None]) -> None:
+        """Call this after each batch with the number of texts that begin in it; from any thread, for progress only."""
+        self._words.on_batch = on_batch
+
     @property
     def max_pictures(self) -> int:
         """How many pictures of a post are read: the first ones."""
@@ -105,11 +111,11 @@ class Annotator:
         bounds = [split_words(text) for text, _ in posts]
         outputs = self._words.tag(_words(posts, bounds), _features(posts))
         entities: list[list[Entity]] = [[] for _ in posts]
-        for index, span, score in self._spans(outputs):
+        for index, span, score, text_score in self._spans(outputs):
             text, pictures = posts[index]
             start, end = bounds[index][span.first][0], bounds[index][span.last][1]
             kind = self.bundle.tagger.config.types[span.type]
-            evidence = self._evidence(pictures, outputs[index], span)
+            evidence = self._evidence(pictures, outputs[index], span, visual_share(score, text_score))
             entities[index].append(Entity(text[start:end], kind, start, end, score, evidence))
         return entities
 
@@ -143,27 +149,48 @@ class Annotator:
             mask = torch.arange(emissions.shape[1]) < lengths[:, None]
             yield batch, emissions.to(self._device), mask.to(self._device)
 
-    def _spans(self, outputs: dict[int, WordOutputs]) -> Iterator[tuple[int, Span, float]]:
-        """Decode the posts: index of the post, span, and probability of the span."""
-        crf = self._tagger.crf
+    def _spans(self, outputs: dict[int, WordOutputs]) -> Iterator[tuple[int, Span, float, float]]:
+        """Decode the posts: index of the post, span, probability of the span, and its probability by the text alone."""
         for batch, emissions, mask in self._crf_batches(outputs):
-            paths = crf.decode(emissions, mask).cpu().tolist()
+            paths = self._tagger.crf.decode(emissions, mask).cpu().tolist()
             found = [(row, span) for row, path in enumerate(paths) for span in spans_of(path[: len(outputs[batch[row]].emissions)])]
             if found:
                 spans = torch.tensor([(row, *span) for row, span in found], device=self._device)
-                scores = crf.span_log_probabilities(emissions, mask, spans, self.bundle.settings.temperature).exp().tolist()
-                for (row, span), score in zip(found, scores, strict=True):
-                    yield batch[row], span, score
+                scores, text_scores = self._scores(emissions, self._of_text(batch, emissions, outputs), mask, spans)
+                for (row, span), score, text_score in zip(found, scores, text_scores, strict=True):
+                    yield batch[row], span, score, text_score
 
-    def _evidence(self, pictures: Mapping[str, ImageFeatures], outputs: WordOutputs, span: Span) -> tuple[Evidence, ...]:
-        """Return the evidence for an entity, largest weight first."""
-        means = [weights[span.first : span.last + 1].mean(0) for weights in outputs.weights]
-        evidence: list[Evidence] = []
-        for j, (key, image_features) in enumerate([*pictures.items()][: self.max_pictures]):
-            for granularity, each, mean in zip(self._granularities, self._words.weights_per_picture, means, strict=True):
-                evidence += granularity.evidence(key, image_features, mean[j * each : (j + 1) * each], self._source)
-        # Rounded, since objects of one class get the same weight but for rounding errors; the sort then keeps their order.
-        return tuple(sorted(evidence, key=lambda item: -round(item.weight, 3)))
+    def _of_text(self, batch: Sequence[int], emissions: torch.Tensor, outputs: dict[int, WordOutputs]) -> torch.Tensor:
+        """Return the emissions (B, W, T) without what the pictures add."""
+        visual = torch.zeros(emissions.shape)
+        for row, index in enumerate(batch):
+            visual[row, : len(outputs[index].visual)] = torch.from_numpy(outputs[index].visual.sum(1))
+        return emissions - visual.to(self._device)
+
+    def _scores(self, emissions: torch.Tensor, of_text: torch.Tensor, mask: torch.Tensor, spans: torch.Tensor) -> list[list[float]]:
+        """Return the probability of each span, and its probability by the text alone, in one pass of the CRF."""
+        again = spans + torch.tensor([len(emissions), 0, 0, 0], device=self._device)
+        both, masks = torch.cat([emissions, of_text]), torch.cat([mask, mask])
+        scores = self._tagger.crf.span_log_probabilities(both, masks, torch.cat([spans, again]), self.bundle.settings.temperature)
+        return scores.exp().unflatten(0, (2, len(spans))).tolist()
+
+    def _evidence(self, pictures: Mapping[str, ImageFeatures], outputs: WordOutputs, span: Span, share: float) -> tuple[Evidence, ...]:
+        """Return the evidence for an entity, `share` of it visual, largest weight first."""
+        read = [*pictures.items()][: self.max_pictures]
+        if not read:
+            return ()
+        words = slice(span.first, span.last + 1)
+        found = []
+        for granularity, of_rows in zip(self._granularities, outputs.weights, strict=True):
+            of_pictures = np.split(of_rows[words].mean(0), len(read))
+            found.append(
+                [
+                    one
+                    for (key, image_features), weights in zip(read, of_pictures, strict=True)
+                    for one in granularity.evidence(key, image_features, weights, self._source)
+                ]
+            )
+        return weighed(found, outputs.visual[words], share)
 
 
 def _words(posts: Sequence[TextAndPictures], bounds: Sequence[Sequence[tuple[int, int]]]) -> list[list[str]]:

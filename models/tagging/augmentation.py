@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def save_table(table: AugmentationTable, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"vectors": table.vectors.half().contiguous()}, folder / "augmentation.safetensors")
     (folder / "augmentation.txt").write_text("\n".join(table.words), encoding="utf-8", newline="\n")
+    shutil.copymode(folder / "augmentation.txt", folder / "augmentation.safetensors")  # safetensors writes for its owner alone
 
 
 def load_table(folder: Path) -> AugmentationTable:

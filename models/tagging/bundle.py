@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ def save_bundle(folder: Path, settings: BundleSettings, tagger: Tagger, tokenize
         "sha256": {str(path.relative_to(folder)): file_sha256(path) for path in _loaded_files(folder)},
     }
     (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    shutil.copymode(folder / "config.json", folder / "model.safetensors")  # safetensors writes for its owner alone
 
 
 def load_bundle(folder: Path) -> Bundle:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -29,10 +29,12 @@ class WordOutputs:
     Attributes:
         emissions: (W, T) float32.
         weights: per granularity, (W, P * E) float32: E weights for each of P pictures (`Granularity.weights_per_picture`).
+        visual: (W, G, T) float32, what each granularity adds to the emissions.
     """
 
     emissions: np.ndarray
     weights: list[np.ndarray]
+    visual: np.ndarray
 
 
 class WordTagger:
@@ -45,6 +47,9 @@ class WordTagger:
         batch_size: windows per call of the tagger.
         threads: batches that run in parallel on a CPU.
         dtype: of matrix products.
+
+    Attributes:
+        on_batch: called after each batch with the number of posts that begin in it, from any thread.
     """
 
     def __init__(self, tagger: Tagger, encoder: Encoder, device: torch.device, batch_size: int, threads: int, dtype: torch.dtype) -> None:
@@ -54,7 +59,8 @@ class WordTagger:
         self._batch_size = batch_size
         self._dtype = dtype
         self._pool = InferencePool(device, threads)
-        self.weights_per_picture = [granularity.weights_per_picture(encoder.source) for granularity in encoder.granularities]
+        self.on_batch: Callable[[int], None] = lambda posts: None
+        self._weights_per_picture = [granularity.weights_per_picture(encoder.source) for granularity in encoder.granularities]
 
     def tag(self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]) -> dict[int, WordOutputs]:
         """Return the outputs of each post that has words, by its index.
@@ -70,7 +76,7 @@ class WordTagger:
                 outputs[window.post] = self._zeros(len(words[window.post]), self._pictures(features[window.post]))
         batches = self._batches(windows, features)
         while held := list(islice(batches, BATCHES_HELD)):
-            results = self._pool.run(self._run, [batch for _, batch in held])
+            results = self._pool.run(self._run, held)
             for (of_batch, _), output in zip(held, results, strict=True):
                 self._collect(of_batch, output, self._pictures(features[of_batch[0].post]), outputs)
         return outputs
@@ -84,12 +90,17 @@ class WordTagger:
         return min(len(features), self._encoder.max_pictures)
 
     def _zeros(self, words: int, pictures: int) -> WordOutputs:
-        weights = [np.zeros((words, pictures * each), np.float32) for each in self.weights_per_picture]
-        return WordOutputs(np.zeros((words, self._tagger.emissions.out_features), np.float32), weights)
+        weights = [np.zeros((words, pictures * each), np.float32) for each in self._weights_per_picture]
+        tags = self._tagger.emissions.out_features
+        return WordOutputs(np.zeros((words, tags), np.float32), weights, np.zeros((words, len(weights), tags), np.float32))
 
-    def _run(self, batches: Sequence[Batch]) -> list[TaggerOutput]:
+    def _run(self, batches: Sequence[tuple[list[Window], Batch]]) -> list[TaggerOutput]:
+        outputs = []
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-            return [self._tagger(batch) for batch in batches]
+            for windows, batch in batches:
+                outputs.append(self._tagger(batch))
+                self.on_batch(sum(int(window.owned[0] == 0) for window in windows))
+        return outputs
 
     def _batches(self, windows: Sequence[Window], features: Sequence[Sequence[ImageFeatures]]) -> Iterator[tuple[list[Window], Batch]]:
         """Batch windows of one padded length and one number of pictures, so that results do not depend on the others."""
@@ -107,13 +118,15 @@ class WordTagger:
 
     def _collect(self, windows: list[Window], output: TaggerOutput, pictures: int, outputs: dict[int, WordOutputs]) -> None:
         """Copy the outputs at the first subword of each owned word from a batch to its posts."""
-        emissions = output.emissions.float().cpu().numpy()
+        assert output.visual is not None  # the tagger is not in training
+        emissions, visual = output.emissions.float().cpu().numpy(), output.visual.float().cpu().numpy()
         weights = [
             self._pooled(granularity, used, pictures) for granularity, used in zip(self._encoder.granularities, output.used, strict=True)
         ]
         for i, window in enumerate(windows):
             of_post = outputs[window.post]
             of_post.emissions[window.owned] = emissions[i, window.first_subwords]
+            of_post.visual[window.owned] = visual[i, window.first_subwords]
             for target, pooled in zip(of_post.weights, weights, strict=True):
                 if pooled is not None:
                     target[window.owned] = pooled[i, window.first_subwords]

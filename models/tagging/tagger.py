@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import AutoModel
 from transformers.models.auto.configuration_auto import AutoConfig
 
@@ -77,11 +78,14 @@ class TaggerOutput(NamedTuple):
         auxiliary: (B, L, 3) emissions of the auxiliary task, or None.
         used: (B, L, R) per granularity, the weight (attention times gate) of each row for each subword. Weights sum to 1
             over the rows; all are 0 for a post without rows.
+        visual: (B, L, G, tags), what each of G granularities adds to the emissions; None in training. Without its
+            pictures a post has the emissions `emissions - visual.sum(2)`.
     """
 
     emissions: Tensor
     auxiliary: Tensor | None
     used: tuple[Tensor, ...]
+    visual: Tensor | None = None
 
 
 class Tagger(nn.Module):
@@ -138,8 +142,9 @@ class Tagger(nn.Module):
             A, _ = self.encode_auxiliary(S, S, batch.mask)
             auxiliary = self.auxiliary_emissions(A)
         M, _ = self.encode_text(S, S, batch.mask)
-        F, used = self._fused(self.narrow(M), batch)
-        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), auxiliary, used)
+        F, parts, used = self._fused(self.narrow(M), batch)
+        visual = None if self.training else self._visual(F, parts, batch)
+        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), auxiliary, used, visual)
 
     def _augmented(self, batch: Batch) -> Tensor:
         """S = dropout(TextEncoder(tokens) + W_a a): (B, L, D)."""
@@ -154,8 +159,8 @@ class Tagger(nn.Module):
             encoded = encoded + self.shape_embedding(batch.shapes)
         return self.dropout(encoded)
 
-    def _fused(self, M: Tensor, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """F = ReLU(Linear([F1; F2; ...])): (B, L, narrow), exactly 0 for a post without rows; and the weights of the rows."""
+    def _fused(self, M: Tensor, batch: Batch) -> tuple[Tensor, list[Tensor], tuple[Tensor, ...]]:
+        """F = ReLU(Linear([F1; F2; ...])): (B, L, narrow), exactly 0 for a post without rows; F1, F2, ...; and the weights of the rows."""
         parts, used = [], []
         has_rows = torch.zeros_like(batch.mask[:, 0])  # shape: (B,)
         for network, view in zip(self.granularities.values(), batch.views, strict=True):
@@ -164,9 +169,30 @@ class Tagger(nn.Module):
             used.append(weights)
             has_rows = has_rows | view.mask.any(1)
         if not parts:
-            return torch.zeros_like(M), ()
+            return torch.zeros_like(M), [], ()
         F = torch.relu(self.fuse(self.fuse_dropout(torch.cat(parts, dim=2))))
-        return F.masked_fill(~has_rows[:, None, None], 0), tuple(used)
+        return F.masked_fill(~has_rows[:, None, None], 0), parts, tuple(used)
+
+    def _visual(self, F: Tensor, parts: list[Tensor], batch: Batch) -> Tensor:
+        """Split what F adds to the emissions by granularity: (B, L, G, tags).
+
+        From F to the emissions all is linear, and so is the ReLU on its active units:
+
+            E = (E of the text alone) + sum_g A (active * (W_g F_g + b_g)),  A = the weights of F in `emissions(combine)`
+
+        The bias of `fuse` counts in equal parts b_g for the granularities that have rows.
+        """
+        to_tags = self.emissions.weight @ self.combine.weight[:, -F.shape[2] :]  # shape: (tags, narrow)
+        if not parts:
+            return F.new_zeros(*F.shape[:2], 0, len(to_tags))
+        has_rows = torch.stack([view.mask.any(1) for view in batch.views]).to(F.dtype)  # shape: (G, B)
+        of_bias = has_rows / has_rows.sum(0).clamp(min=1)
+        weights = self.fuse.weight.chunk(len(parts), dim=1)
+        terms = [
+            (functional.linear(part, weight) + share[:, None, None] * self.fuse.bias) * (F > 0)
+            for part, weight, share in zip(parts, weights, of_bias, strict=True)
+        ]
+        return torch.stack([functional.linear(term, to_tags) for term in terms], dim=2)
 
 
 def _encoder_config(config: TaggerConfig) -> Any:

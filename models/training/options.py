@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from archive.command_line import HelpFormatter
 from models.inference.devices import usable_cores
+from models.inference.options import detector_or_none
 from models.pretrained import PRETRAINED
 from models.tagging.bundle import BundleSettings
 from models.training.config import TrainingConfig
-from models.vision.detectors import detector_or_none
 
 LEAST = {"threads": 1, "unlabelled_posts": 1, "table_words": 1, "max_objects": 1, "fusion_width": 0}
 """Smallest values of options that are not in `TrainingConfig`, which checks its own."""
@@ -17,7 +18,7 @@ LEAST = {"threads": 1, "unlabelled_posts": 1, "table_words": 1, "max_objects": 1
 
 def parse(argv: list[str], description: str | None) -> argparse.Namespace:
     """Parse the options of `models.train`. Exits with status 2 and a sentence if one is wrong."""
-    parser = argparse.ArgumentParser(prog="models.train", description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="models.train", description=description, formatter_class=HelpFormatter)
     _add_data_options(parser)
     _add_model_options(parser)
     _add_training_options(parser)
@@ -69,7 +70,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=int, default=TrainingConfig.epochs)
+    add("--epochs", type=int, default=TrainingConfig.epochs, help="how often all tweets are seen")
     add("--batch_size", type=int, default=TrainingConfig.batch_size, help="windows of text per forward pass")
     add("--accumulate", type=int, default=TrainingConfig.accumulate, help="forward passes per optimizer step")
     add("--lr", type=float, default=TrainingConfig.lr, help="learning rate of the encoder's last layer")
@@ -86,6 +87,6 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--picture_dropout", type=float, default=TrainingConfig.picture_dropout, help="share of posts that lose their pictures in a batch")
     add("--word_dropout", type=float, default=TrainingConfig.word_dropout, help="share of words in a batch that become the mask token")
     add("--patience", type=int, default=TrainingConfig.patience, help="epochs without a better score before training stops; 0: never")
-    add("--seed", type=int, default=TrainingConfig.seed)
+    add("--seed", type=int, default=TrainingConfig.seed, help="of weights, order and dropout")
     add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
-    add("--threads", type=int, default=usable_cores())
+    add("--threads", type=int, default=usable_cores(), help="of torch")

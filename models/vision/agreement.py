@@ -18,6 +18,7 @@ import torch
 from torchvision.ops import box_iou
 from tqdm import tqdm
 
+from archive.command_line import HelpFormatter
 from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
@@ -96,15 +97,13 @@ def _match(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures], k
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="models.vision.agreement", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="models.vision.agreement", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
     add("--detector", default=str(PRETRAINED / "detector"), help="detector to score (default: the shipped one)")
     add("--teacher", required=True, help="detector whose objects are the ground truth")
     add("--images", required=True, help="glob of image shards, or a folder")
     add("--photos", type=int, default=200, help="how many photos to use: the first ones")
-    add("--threads", type=int, default=1)
+    add("--threads", type=int, default=1, help="of torch")
     options = parser.parse_args(argv)
     try:
         vision_models = {name: VisionModel.load(getattr(options, name), threads=options.threads) for name in ("detector", "teacher")}

@@ -6,25 +6,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
 
-from archive.images.decode import Limits
+from archive.images.decode import Limits, Picture
 from models.vision.backbone import SIDE, Backbone
 from models.vision.detectors import Detector, load_detector
-from models.vision.images.features import ImageFeatures
+from models.vision.images.features import ImageFeatures, TextLine
 from models.vision.images.preprocess import Preprocess, PreprocessedImage
+from models.vision.text_readers import TextReader, load_text_reader
 
 
 class VisionModel:
-    """A detector and a backbone, each may be None.
+    """A detector, a backbone and a text reader, each may be None.
 
     Attributes:
         names: class names of the detector by id.
         detector_id: name and hash of the detector, or None.
+        text_reader_id: name and hash of the text reader, or None.
         grid_id: name and hash of the network that makes the grids, or None if there are no grids.
         grid_width: C, channels of the grids, or 0.
     """
 
-    def __init__(self, detector: Detector | None, backbone: Backbone | None) -> None:
+    def __init__(self, detector: Detector | None, backbone: Backbone | None, text_reader: TextReader | None = None) -> None:
         self._detector = detector
+        self._text_reader = text_reader
+        self.text_reader_id = text_reader.name if text_reader else None
         self._backbone = backbone
         self.names = detector.names if detector else ()
         self.detector_id = detector.name if detector else None
@@ -34,10 +38,14 @@ class VisionModel:
         self._side = detector.side if detector else SIDE
 
     @classmethod
-    def load(cls, detector: str | None, backbone: str | None = None, device: str = "cpu", threads: int = 1) -> Self:
-        """Load the networks. Without a backbone the detector makes the grids, if it can. Raises DetectorError."""
+    def load(
+        cls, detector: str | None, backbone: str | None = None, device: str = "cpu", threads: int = 1, text_reader: str | None = None
+    ) -> Self:
+        """Load the networks. Without a backbone the detector makes the grids, if it can. Raises DetectorError, TextReaderError."""
         return cls(
-            load_detector(detector, device, threads) if detector else None, Backbone(backbone, device, threads) if backbone else None
+            load_detector(detector, device, threads) if detector else None,
+            Backbone(backbone, device, threads) if backbone else None,
+            load_text_reader(text_reader, device, threads) if text_reader else None,
         )
 
     def preprocess(self, data: bytes, limits: Limits) -> PreprocessedImage:
@@ -46,7 +54,7 @@ class VisionModel:
 
     def preprocessing(self, limits: Limits) -> Preprocess:
         """Return what `preprocess` does, without the networks: for other processes."""
-        return Preprocess(limits, self._side, SIDE if self._backbone else 0)
+        return Preprocess(limits, self._side, SIDE if self._backbone else 0, self._text_reader is not None)
 
     def extract(self, images: Sequence[PreprocessedImage]) -> list[ImageFeatures]:
         """Return the features of each image. They do not depend on the others of the batch."""
@@ -59,3 +67,10 @@ class VisionModel:
             grids = self._backbone.grids([image.crop for image in images if image.crop is not None])
             features = [replace(of_one, grid=grid) for of_one, grid in zip(features, grids, strict=True)]
         return [replace(of_one, is_partial=image.is_partial) for of_one, image in zip(features, images, strict=True)]
+
+    def read_texts(self, images: Sequence[PreprocessedImage]) -> list[list[TextLine]]:
+        """Return the lines of text in each image, none without a text reader. They do not depend on the others of the batch."""
+        if not self._text_reader:
+            return [[] for _ in images]
+        pages = [Picture(image.page, image.canvas.width, image.canvas.height) for image in images if image.page is not None]
+        return self._text_reader.read(pages)

@@ -66,3 +66,4 @@ def _digest(text: str) -> str:
 
 _ENVIRONMENT.filters["visible"] = visible
 _ENVIRONMENT.filters["number"] = lambda value: f"{value:,}"
+_ENVIRONMENT.filters["share"] = lambda value: f"{100 * value:.1f} %"

@@ -32,7 +32,7 @@ MOST_TEXTS = 4
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in pixels of the original picture. `weight` is 0 to 1, of the largest of its entity."""
+    """A rectangle in pixels of the original picture. `weight` is 0 to 1, its share of the entity's score."""
 
     x: str
     y: str
@@ -45,7 +45,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One thing that was looked at for an entity, and its weight."""
+    """One thing that the score of an entity rests on, and its share of it."""
 
     what: str
     weight: float
@@ -159,8 +159,8 @@ def _strongest(entity: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _what(found: dict[str, Any], images: Sequence[dict[str, Any]]) -> str:
-    if not found["image"]:
-        return found["object"] or "the text itself"
+    if found["image"] is None:
+        return "the text itself"
     what = found["object"] or "the whole picture"
     numbers = [number for number, image in enumerate(images, 1) if image["key"] == found["image"]]
     return f"{what}, picture {numbers[0]}" if len(images) > 1 and numbers else what

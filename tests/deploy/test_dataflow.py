@@ -14,6 +14,7 @@ import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
 from deploy.dataflow.template import metadata
+from pipeline.beam_options import parse_beam_options
 from pipeline.graph import build
 from pipeline.options import UsageError, parse
 from tests.conftest import ROOT
@@ -25,7 +26,8 @@ REQUIRED = ["--posts=gs://archive/posts.jsonl", "--images=gs://archive/images.ta
 
 
 def graph(*options: str) -> beam_runner_api_pb2.Pipeline:
-    ours, beams = parse([*REQUIRED, *options])
+    ours, rest = parse([*REQUIRED, *options])
+    beams = parse_beam_options(rest, ours)
     pipeline = beam.Pipeline(options=beams)
     build(pipeline, ours, [ours.posts], [str(ours.images)], SliceFilter(), f"{ours.output}/index")
     return pipeline.to_runner_api()
@@ -51,7 +53,7 @@ def test_without_hints_every_stage_is_alike() -> None:
 
 def test_hints_that_mean_nothing_are_a_mistake_of_the_user() -> None:
     with pytest.raises(UsageError, match="min_ram 'much'"):
-        parse([*REQUIRED, "--min_ram=much"])
+        graph("--min_ram=much")
 
 
 def test_no_picture_and_no_text_can_cross_a_shuffle() -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from pipeline.beam_options import parse_beam_options
 from pipeline.options import parse
 from tests.conftest import ROOT
 
@@ -63,7 +64,8 @@ def test_workers_are_a_side_car_that_holds_the_gpu() -> None:
 
 def test_the_submitted_command_is_one_that_the_command_line_takes() -> None:
     pod = manifest("annotate.yaml")["spec"]["template"]["spec"]
-    options, beam_options = parse(pod["containers"][0]["args"])
+    options, rest = parse(pod["containers"][0]["args"])
+    beam_options = parse_beam_options(rest, options)
     assert options.resume
     told = beam_options.get_all_options(drop_default=True)
     [port] = [

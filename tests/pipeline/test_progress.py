@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from pipeline import logs
 from pipeline import progress as module
 from pipeline.progress import PostsLine, Progress, files_line
 
@@ -36,14 +37,14 @@ def test_on_a_terminal_the_line_fits_and_is_removed_at_the_end(columns: int, mon
     assert lines[-1] == ""
 
 
-def test_in_a_log_every_line_has_a_date() -> None:
-    stream = io.StringIO()
-    with Progress(stream, log_s=0.02) as progress:
+def test_in_a_log_every_line_has_a_date(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure()
+    with Progress(log_s=0.02) as progress:
         progress.now("loading the models")
         time.sleep(0.15)
-    lines = stream.getvalue().splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert lines
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d loading the models", line) for line in lines)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d postner: loading the models", line) for line in lines)
 
 
 def test_rate_and_time_left_are_those_of_the_last_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +71,24 @@ def test_without_a_total_no_share_and_no_time_left_is_claimed() -> None:
     shown = PostsLine(lambda: Counter(tagged=5, posts=9, lines=9), lambda: None)()
     assert shown.startswith("5 posts, ")
     assert "left" not in shown
+
+
+def test_within_a_slice_detection_moves_share_and_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    counts: Counter[str] = Counter({"lines": 1000, "posts": 1000, "pictures": 1, "tagged": 0})
+    counts["time.detect_usec"], counts["time.tag_usec"] = 3, 1
+    line = PostsLine(lambda: counts, lambda: 1000)
+    for second in range(1, 51):  # one slice: 8 posts a second are detected, none is tagged
+        clock[0] = second
+        counts["detected"] += 8
+        shown = line()
+    assert shown.startswith("30% 0 of 1,000 posts, 6.0/s, 01:56 left")
+
+
+def test_what_an_earlier_run_did_is_no_part_of_the_total() -> None:
+    counts: Counter[str] = Counter(lines=100, posts=90, tagged=45, done_before=400)
+    assert PostsLine(lambda: counts, lambda: 1000)().startswith("8% 45 of 590 posts")
 
 
 def test_the_line_of_work_elsewhere_tells_files(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from archive.stores import open_file
 from models.inference.devices import usable_cores
 from models.pretrained import PRETRAINED
 from pipeline.command import main
@@ -163,7 +164,12 @@ def test_a_night_reads_only_the_new_files_of_the_output(archive: Path, whole: Pa
     first = json.loads((whole / "run.json").read_text())
     (archive / "posts-2.jsonl").write_text('{"id": "new", "text": "Tom in Oslo", "images": ["new.jpg"]}\n{"id": "0-0", "text": ""}')
     opened: list[str] = []
-    monkeypatch.setattr("pipeline.audit.open_file", lambda address: (opened.append(address), open(address, "rb"))[1])
+
+    def remember(address: str) -> Any:
+        opened.append(address)
+        return open_file(address)
+
+    monkeypatch.setattr("pipeline.audit.open_file", remember)
     for change in (touch, copy_anew, grow, add_a_shard):
         change(archive)
         opened.clear()

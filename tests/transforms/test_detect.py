@@ -17,11 +17,11 @@ from archive.images.decode import Limits
 from archive.images.image_error import ImageError
 from archive.images.index.lookup import MISSING
 from archive.posts.records import Post, Slice
+from models.inference.bisect import bisect_on_failure
 from models.pretrained import PRETRAINED
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage
 from models.vision.vision_model import VisionModel
-from transforms.bisect import bisect_on_failure
 from transforms.counters import LIVE
 from transforms.detect import SliceDetector
 from transforms.locate_images import LocatedSlice

@@ -16,6 +16,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from archive.images import Member
 from archive.posts.records import Post, Slice
 from models.vision.images.features import ImageFeatures
+from models.vision.vision_model import VisionModel
 from tests.decoders import StandIn
 from transforms import prefetch_slices
 from transforms.detect import SliceDetector
@@ -27,8 +28,11 @@ EACH = StandIn().image_bytes + 1
 """Bytes that a picture holds while it is fetched and decoded."""
 
 
-class WidthVisionModel:
+class WidthVisionModel(VisionModel):
     """Extracts the width alone."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None)
 
     def extract(self, images: Any) -> list[ImageFeatures]:
         return [ImageFeatures.empty(image.canvas.width, 1) for image in images]

@@ -23,8 +23,19 @@ _ENTITY = pa.struct(
 
 _OBJECT = pa.struct([("label", pa.string()), ("score", pa.float32()), ("box", _BOX)])
 
+_NAME = pa.struct([field for field in _ENTITY if field.name != "evidence"])
+
+_TEXT = pa.struct([("kind", pa.string()), ("text", pa.string()), ("box", _BOX), ("score", pa.float32()), ("entities", pa.list_(_NAME))])
+
 _IMAGE = pa.struct(
-    [("key", pa.string()), ("status", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("objects", pa.list_(_OBJECT))]
+    [
+        ("key", pa.string()),
+        ("status", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("objects", pa.list_(_OBJECT)),
+        ("texts", pa.list_(_TEXT)),
+    ]
 )
 
 ANNOTATIONS = pa.schema(

@@ -41,6 +41,7 @@ class _Plan(NamedTuple):
     images: Expression | None
     alt: Expression | None
     skip: tuple[tuple[Rule, str], ...]
+    where: tuple[Rule, ...]
     id_name: str | None
     text_name: str | None
     images_name: str | None
@@ -63,6 +64,8 @@ def parse(entry: Entry, fields: Fields) -> Post | Reject | Skipped:
     for rule, kind in plan.skip:
         if rule.holds(scope):
             return Skipped(kind)
+    if not all(rule.holds(scope) for rule in plan.where):
+        return Skipped("where")
     try:
         identifier = simple_text(found, plan.id_name, ID_KINDS) or (take_id(plan.id, scope) if plan.id else None)
         if identifier is None and plan.line_is_id:
@@ -99,6 +102,7 @@ def _plan(fields: Fields) -> _Plan:
         images,
         parse_path(fields.alt) if fields.alt else None,
         tuple((parse_rule(rule), kind) for rule, kind in fields.skip),
+        tuple(map(parse_rule, fields.where)),
         plain_name(by_path[0]) if by_path else None,
         None if fields.blank else plain_name(text[0]),
         plain_name(images[0]) if images and len(images) == 1 else None,

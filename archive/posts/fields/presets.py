@@ -22,6 +22,8 @@ class Fields:
         markup: `plain`, `escaped` or `html`.
         skip: conditions under which a record is no post, and the kind that it is then.
         blank: texts that stand for a missing one.
+        where: conditions that a record must meet to be annotated; else it is skipped, as `where`.
+        lines: how many lines of the file are read, from its beginning; None for all.
     """
 
     preset: str
@@ -33,6 +35,8 @@ class Fields:
     markup: str
     skip: tuple[tuple[str, str], ...] = ()
     blank: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
+    lines: int | None = None
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,13 @@ class Rule(NamedTuple):
     def _fits(self, value: Any) -> bool:
         if self.value is None:
             return is_there(value) or decoded(value) == ""  # a post whose text is empty has a text
-        return is_there(value) and (str(decoded(value)) == self.value) is not self.other
+        return is_there(value) and (_text(decoded(value)) == self.value) is not self.other
+
+
+def check_rule(rule: str) -> None:
+    """Raise ValueError if a text is no condition, or one on joined fields, of which only the first would count."""
+    if any(len(alternative) > 1 for alternative in parse_rule(rule).path):
+        raise ValueError(f"{rule!r} joins fields by `+`")
 
 
 @lru_cache(maxsize=1024)
@@ -51,3 +57,8 @@ def parse_rule(rule: str) -> Rule:
     if not found:
         raise ValueError(f"{rule!r} is no condition on a field")
     return Rule(parse_path(found["path"]), bool(found["absent"]), found["value"], bool(found["other"]))
+
+
+def _text(value: Any) -> str:
+    """Return a value as text, a boolean as JSON writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

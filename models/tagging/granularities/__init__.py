@@ -33,17 +33,18 @@ class View(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The weight of one picture, or of one object in it, for an entity.
+    """The weight of the text itself, of one picture, or of one object in it, for an entity.
 
     Attributes:
-        image: key of the picture.
-        object: name of the object, or None for the whole picture.
+        image: key of the picture, or None for the text itself.
+        object: name of the object, or None for the whole picture or the text.
         box: the object's box, xyxy pixels of the original picture, or None.
-        weight: gate and attention weight that the tagger used, mean over the entity's words. The weights of each
-            granularity sum to 1 over all pictures of the post.
+        weight: from `Granularity.evidence` the gate and attention weight that the tagger used, mean over the entity's
+            words: these sum to 1 over all pictures of the post. In `Entity.evidence` its share of the entity's score
+            (`models.tagging.evidence`): these sum to 1 with that of the text.
     """
 
-    image: str
+    image: str | None
     object: str | None
     box: tuple[float, float, float, float] | None
     weight: float

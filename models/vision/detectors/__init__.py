@@ -6,18 +6,13 @@ from models.vision.detectors.detector import Detector, DetectorError
 from models.vision.detectors.onnx import OnnxDetector
 from models.vision.detectors.yolo import YoloDetector
 
-__all__ = ["DETECTORS", "Detector", "DetectorError", "detector_or_none", "load_detector"]
+__all__ = ["DETECTORS", "Detector", "DetectorError", "load_detector"]
 
 DETECTORS: tuple[type[Detector], ...] = (
     OnnxDetector,
     YoloDetector,
 )
 """The first one that accepts a name loads it."""
-
-
-def detector_or_none(value: str) -> str | None:
-    """Parse the value of a `--detector` option: return None for `none`, which runs without a detector, else the name."""
-    return None if value.lower() == "none" else value
 
 
 def load_detector(spec: str, device: str, threads: int) -> Detector:

@@ -8,10 +8,13 @@ import os
 import shutil
 import tempfile
 import threading
+import warnings
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -88,22 +91,29 @@ def _ultralytics() -> Any:
     """Import ultralytics without its side effects.
 
     It may not run code in weights, change the number of threads, write settings into the home folder, or change Pillow:
-    it replaces `PIL.Image.open` by a function that installs a plugin if a file is not a picture.
+    it replaces `PIL.Image.open` by a function that installs a plugin if a file is not a picture. How numpy and torch print
+    numbers, warnings and the environment stay those of the notebook that it is imported in.
     """
-    threads, pil_open = torch.get_num_threads(), Image.open
-    was_set = "OMP_NUM_THREADS" in os.environ
+    threads, threads_of_opencv, pil_open = torch.get_num_threads(), cv2.getNumThreads(), Image.open
     if "YOLO_CONFIG_DIR" not in os.environ:
         os.environ["YOLO_CONFIG_DIR"] = tempfile.mkdtemp(prefix="postner-yolo-")
         atexit.register(shutil.rmtree, os.environ["YOLO_CONFIG_DIR"], ignore_errors=True)
     os.environ.setdefault("YOLO_AUTOINSTALL", "0")
     os.environ.setdefault("YOLO_VERBOSE", "0")
+    environment, print_options, print_options_of_torch = dict(os.environ), np.get_printoptions(), copy(torch._tensor_str.PRINT_OPTS)
+    filters = [*warnings.filters]
     import ultralytics
     from ultralytics.nn import tasks
 
     tasks.SAFE_LOAD = True  # its environment variable has no effect if another module has imported it already
-    if not was_set:
-        os.environ.pop("OMP_NUM_THREADS", None)
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+    warnings.filters[:] = filters  # type: ignore[index]
+    np.set_printoptions(**print_options)
+    torch._tensor_str.PRINT_OPTS = print_options_of_torch
     torch.set_num_threads(threads)
+    cv2.setNumThreads(threads_of_opencv)
     Image.open = pil_open
     return ultralytics
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from archive.images.decode import Picture
 
 GREY = 114
-cv2.setNumThreads(1)  # pictures are resized in parallel, one thread each
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,16 @@ def letterbox(picture: Picture, side: int) -> Canvas:
     pixels = np.full((side, side, 3), GREY, np.uint8)
     pixels[top : top + h, left : left + w] = _resized(picture.pixels, w, h)
     return Canvas(pixels, left, top, left + w, top + h, picture.width, picture.height)
+
+
+def fit_area(picture: Picture, max_pixels: int, max_side: int) -> Picture:
+    """The picture reduced, if it is larger, to an area and a length of its longer side; no side is scaled below 1 pixel."""
+    height, width = picture.pixels.shape[:2]
+    ratio = min(1.0, (max_pixels / (width * height)) ** 0.5, max_side / max(width, height))
+    if ratio == 1:
+        return picture
+    size = max(1, round(width * ratio)), max(1, round(height * ratio))
+    return replace(picture, pixels=cv2.resize(picture.pixels, size, interpolation=cv2.INTER_AREA))
 
 
 def centre_crop(picture: Picture, side: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, BinaryIO
 
+import cv2
 import msgspec
 import numpy as np
 
@@ -38,6 +39,7 @@ def main() -> None:
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no reply
     _die_with(parent)
+    cv2.setNumThreads(1)  # several of these processes resize at a time
     try:
         preprocess = pickle.loads(receive(requests))  # from the parent process alone
         _limit_memory(preprocess.limits)
@@ -79,15 +81,20 @@ def _preprocessed(preprocess: Callable[[bytes], PreprocessedImage], data: bytes,
     except Exception:  # whatever hostile bytes bring a decoder to must cost one picture only
         return {"status": "corrupt", "reason": "decoder_failed"}
     canvas = {field.name: getattr(image.canvas, field.name) for field in fields(image.canvas)}
-    arrays = [np.ascontiguousarray(array) for array in (canvas.pop("pixels"), image.crop) if array is not None]
+    arrays = {"pixels": canvas.pop("pixels"), "crop": image.crop, "page": image.page}
+    shapes = {}
     position = 0
-    for array in arrays:
+    for name, pixels in arrays.items():
+        if pixels is None:
+            continue
+        array = np.ascontiguousarray(pixels)
+        shapes[name] = array.shape
         view = array.data.cast("B")
         written = 0
         while written < array.nbytes:
             written += os.pwrite(shared, view[written:], position + written)
         position += array.nbytes
-    return {"canvas": canvas, "is_partial": image.is_partial, "shapes": [array.shape for array in arrays]}
+    return {"canvas": canvas, "is_partial": image.is_partial, "shapes": shapes}
 
 
 def _die_with(parent: int) -> None:

@@ -94,16 +94,16 @@ class DecodeProcess:
     def _result(self, reply: dict[str, Any]) -> PreprocessedImage | ImageError:
         if "canvas" not in reply:
             return ImageError(reply["status"], reply["reason"])
-        arrays = []
+        arrays = {}
         position = 0
-        for shape in reply["shapes"]:
+        for name, shape in reply["shapes"].items():
             array = np.empty(shape, np.uint8)
             if os.preadv(self._shared, [array.data.cast("B")], position) < array.nbytes:
                 raise EOFError
             position += array.nbytes
-            arrays.append(array)
-        crop = arrays[1] if len(arrays) > 1 else None
-        return PreprocessedImage(Canvas(pixels=arrays[0], **reply["canvas"]), crop, reply["is_partial"])
+            arrays[name] = array
+        canvas = Canvas(pixels=arrays["pixels"], **reply["canvas"])
+        return PreprocessedImage(canvas, arrays.get("crop"), arrays.get("page"), reply["is_partial"])
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._shared = _shared_memory()

@@ -11,6 +11,21 @@ GRID_SIDE = 7
 
 
 @dataclass(frozen=True, slots=True)
+class TextLine:
+    """One line of text in a picture.
+
+    Attributes:
+        text: as read, never empty, without spaces at its ends.
+        box: (4,) float32, xyxy, pixels of the original; the hull where the line is rotated.
+        score: mean probability of its characters.
+    """
+
+    text: str
+    box: np.ndarray
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFeatures:
     """Features of one image.
 
@@ -21,6 +36,7 @@ class ImageFeatures:
         boxes: (K, 4) float32, xyxy, pixels of the original.
         grid: (49, C) float16, features of the 7 x 7 cells, row by row from the top left; or None.
         is_partial: whether a part of the picture's rows is missing.
+        lines: text in the picture, in reading order; None if the text reader failed on it.
     """
 
     width: int
@@ -30,6 +46,7 @@ class ImageFeatures:
     boxes: np.ndarray
     grid: np.ndarray | None = None
     is_partial: bool = False
+    lines: tuple[TextLine, ...] | None = ()
 
     @classmethod
     def empty(cls, width: int, height: int) -> ImageFeatures:

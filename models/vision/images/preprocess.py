@@ -6,19 +6,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archive.images.decode import Limits, decode
-from models.vision.images.canvas import Canvas, centre_crop, letterbox
+from archive.images.decode import Limits, Picture, decode
+from models.vision.images.canvas import Canvas, centre_crop, fit_area, letterbox
+
+PAGE_LONGER, PAGE_SHORTER = 1280, 480
+"""Pixels that a decoder keeps of the sides of a picture for a text reader, where the picture has them."""
+
+PAGE_PIXELS, PAGE_SIDE = 960 * 960, 4096
+"""A text reader gets a larger picture reduced to this area and this length of its longer side; a smaller one is not enlarged."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreprocessedImage:
-    """An image as the networks read it: a square for the detector, and a crop for the backbone where there is one.
+    """An image as the networks read it.
 
-    `is_partial` tells whether a part of its rows is missing.
+    Attributes:
+        canvas: the input of the detector.
+        crop: (224, 224, 3) uint8 RGB, the input of the backbone; None without a backbone.
+        page: (h, w, 3) uint8 RGB, the input of the text reader; None without a text reader.
+        is_partial: whether a part of the picture's rows is missing.
     """
 
     canvas: Canvas
-    crop: np.ndarray | None
+    crop: np.ndarray | None = None
+    page: np.ndarray | None = None
     is_partial: bool = False
 
 
@@ -30,19 +41,26 @@ class Preprocess:
         limits: on bytes and pixels.
         side: of the detector's square, in pixels.
         crop_side: of the backbone's crop, in pixels; 0 for none.
+        for_text: whether a text reader reads the picture too.
     """
 
     limits: Limits
     side: int
     crop_side: int = 0
+    for_text: bool = False
 
     @property
     def image_bytes(self) -> int:
-        """Bytes of the pixels of one result."""
-        return 3 * (self.side**2 + self.crop_side**2)
+        """Bytes of the pixels of one result, at most."""
+        return 3 * (self.side**2 + self.crop_side**2 + (PAGE_PIXELS if self.for_text else 0))
 
     def __call__(self, data: bytes) -> PreprocessedImage:
         """Raises ImageError."""
-        picture = decode(data, self.limits, self.side, self.crop_side)
+        longer, shorter = (max(self.side, PAGE_LONGER), max(self.crop_side, PAGE_SHORTER)) if self.for_text else (self.side, self.crop_side)
+        return self.scale(decode(data, self.limits, longer, shorter))
+
+    def scale(self, picture: Picture) -> PreprocessedImage:
+        """Return a decoded picture as the networks read it."""
         crop = centre_crop(picture, self.crop_side) if self.crop_side else None
-        return PreprocessedImage(letterbox(picture, self.side), crop, picture.is_partial)
+        page = fit_area(picture, PAGE_PIXELS, PAGE_SIDE).pixels if self.for_text else None
+        return PreprocessedImage(letterbox(picture, self.side), crop, page, picture.is_partial)

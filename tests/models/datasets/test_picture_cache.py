@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from models.datasets.pictures import picture_features
-from models.loading import ModelOptions, load_vision_model
+from models.inference.options import ModelOptions
+from models.loading import load_vision_model
 from tests.conftest import ROOT
 
 IMAGES = str(ROOT / "demo" / "archive" / "images-*.tar")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.pretrained import PRETRAINED
-from models.tagging.annotate import MAX_CRF_WORDS, Annotator, Entity
+from models.tagging.annotate import MAX_CRF_WORDS, Annotator
 from models.tagging.bundle import load_bundle
 from models.tagging.labels import TYPES
 from models.vision.images.features import ImageFeatures
@@ -95,22 +94,14 @@ def test_strange_texts_cost_nothing_but_time(text: str) -> None:
     assert [(e.text, e.type) for e in neighbour] == [("Taylor Swift", "PER"), ("London", "LOC")]
 
 
-def evidence_by(entities: list[Entity], keep: Callable[[Entity], bool]) -> list[tuple[float, float]]:
-    """Sums of the weights of whole pictures, and of objects, of each entity that is kept."""
-    return [
-        (sum(e.weight for e in entity.evidence if e.object is None), sum(e.weight for e in entity.evidence if e.object))
-        for entity in filter(keep, entities)
-    ]
-
-
-def test_evidence_sums_to_one_for_each_granularity() -> None:
+def test_evidence_sums_to_one_with_the_text_s_own() -> None:
     seen = {"a.jpg": image_features(1), "b.jpg": image_features(2)}
     (entities,) = annotator().annotate([("Taylor Swift sings in London", seen)])
     assert entities
-    for grids, objects in evidence_by(entities, lambda _: True):
-        assert grids == pytest.approx(1, abs=1e-4)
-        assert objects == pytest.approx(1, abs=1e-4)
-    assert {e.image for e in entities[0].evidence} == {"a.jpg", "b.jpg"}
+    for entity in entities:
+        assert sum(e.weight for e in entity.evidence) == pytest.approx(1, abs=1e-4)
+        assert [(e.object, e.box) for e in entity.evidence if e.image is None] == [(None, None)]
+        assert {e.image for e in entity.evidence} == {None, "a.jpg", "b.jpg"}
     assert all(NAMES[image_features(1).labels[0]] in {e.object for e in entity.evidence} for entity in entities)
 
 

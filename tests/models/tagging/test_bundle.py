@@ -30,6 +30,8 @@ def test_saved_again_it_is_the_same_model(tmp_path: Path) -> None:
     assert first.table is not None
     assert second.table is not None
     assert first.table.words == second.table.words
+    modes = {path.stat().st_mode for path in (tmp_path / "again").glob("*.*")}
+    assert len(modes) == 1, "other users may read all files of a bundle, or none"
 
 
 def test_quantisation_is_within_half_a_step_of_each_row(tmp_path: Path) -> None:

@@ -124,8 +124,9 @@ def output(tmp_path_factory: pytest.TempPathFactory, write_output: Callable[...,
         text = f"Grace Hopper met Ada in Paris, for the {number}. time"
         person = {"label": "person", "score": 0.9, "box": [40.0, 30.0, 200.0, 290.0]}
         looked_at = [
-            {"image": "0.jpg", "object": "person", "box": person["box"], "weight": 0.7},
-            {"image": "0.jpg", "object": None, "box": None, "weight": 0.3},
+            {"image": None, "object": None, "box": None, "weight": 0.6},
+            {"image": "0.jpg", "object": "person", "box": person["box"], "weight": 0.3},
+            {"image": "0.jpg", "object": None, "box": None, "weight": 0.1},
         ]
         sign = {"kind": "ocr", "text": "Bonjour Paris", "box": [210.0, 20.0, 390.0, 70.0], "score": 0.8}
         sign["entities"] = [entity("Bonjour Paris", "Paris", "LOC", 0.9)]

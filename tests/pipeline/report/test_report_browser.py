@@ -129,7 +129,9 @@ def test_pointing_at_an_entity_shows_what_was_looked_at(opened: Opened) -> None:
     post = opened.tab.locator("#post-1")
     assert post.locator(".card:visible").count() == 0
     post.locator(".entity.e0").first.hover()
-    assert "person, picture 1" in post.locator(".card:visible").inner_text()
+    card = post.locator(".card:visible").inner_text()
+    assert "60.0 %" in card
+    assert card.index("the text itself") < card.index("person, picture 1") < card.index("the whole picture, picture 1")
     assert post.locator(".seen.e0").is_visible()
     assert not post.locator(".seen.e1").is_visible()
 

@@ -1,0 +1,28 @@
+"""Tell that a store lacks its credentials."""
+
+from __future__ import annotations
+
+AMAZON = frozenset(["NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"])
+GOOGLE = frozenset(["DefaultCredentialsError", "RefreshError"])
+
+
+def missing_credentials(error: BaseException) -> str | None:
+    """Return a sentence with the cure if an exception, or a cause of it, is that a store has no credentials here.
+
+    They are known by the names of their classes: the packages of stores need not be installed.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        name, text = type(cause).__name__, " ".join(str(cause).split())[:200]
+        if name in AMAZON:
+            return (
+                f"no credentials for s3:// ({text}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; for public "
+                "data set FSSPEC_S3_ANON=true"
+            )
+        if name in GOOGLE or "Anonymous caller" in text:
+            return (
+                f"no credentials for gs:// ({text}): set GOOGLE_APPLICATION_CREDENTIALS to the file of a key, or run "
+                "`gcloud auth application-default login`"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None

@@ -1,0 +1,44 @@
+"""The options of the models, without torch, which takes seconds to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from models.inference.devices import usable_cores, usable_device
+from models.pretrained import PRETRAINED, SHIPPED
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which models to load, on which device.
+
+    Attributes:
+        model: folder or address of a model bundle, or `shipped`.
+        detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a detector, or `shipped`; None for no detector.
+        ocr: name of the text reader; None for no text reader.
+        device: `cpu`, `cuda`, `cuda:1`, or `auto`.
+        batch_size: windows of text per call of the tagger.
+        threads: of both models on a CPU; 0 for one per core.
+    """
+
+    model: str = SHIPPED
+    detector: str | None = SHIPPED
+    device: str = "auto"
+    batch_size: int = 32
+    threads: int = 0
+    ocr: str | None = None
+
+    def here(self) -> ModelOptions:
+        """Return the options with the defaults of this machine filled in. Raises ValueError if it lacks the device."""
+        return replace(
+            self,
+            model=str(PRETRAINED / "default") if self.model == SHIPPED else self.model,
+            detector=str(PRETRAINED / "detector") if self.detector == SHIPPED else self.detector,
+            device=usable_device(self.device),
+            threads=self.threads or usable_cores(),
+        )
+
+
+def detector_or_none(value: str) -> str | None:
+    """Parse the value of a `--detector` option: return None for `none`, which runs without a detector, else the name."""
+    return None if value.lower() == "none" else value
