@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 import fsspec
+
+Version = tuple[int, str]
+"""Size of a file in bytes, and its ETag, generation or time of change. A file of another version may have another content."""
 
 
 def resolve(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -30,21 +34,13 @@ def open_file(address: str) -> BinaryIO:
     return filesystem.open(path, "rb")
 
 
-def found_files(filesystem: fsspec.AbstractFileSystem, paths: list[str], pattern: str, option: str) -> list[str]:
-    """Addresses of files that were found for a pattern, sorted; folders are left out.
+def version_of(address: str) -> Version:
+    """Return the version of a file. Raises ValueError as `resolve` does, OSError where the file is not there."""
+    filesystem, path = resolve(address)
+    return version_in(filesystem.info(path))
 
-    Raises:
-        ValueError: one is no regular file, or its name is no text; or there is none. Tells the option and the name.
-    """
-    found = []
-    for path in sorted(paths):
-        if filesystem.isdir(path):
-            continue
-        if not filesystem.isfile(path):
-            raise ValueError(f"{option} {pattern!r}: {path!r} is no regular file: give files that are there and can be read again")
-        if any(0xD800 <= ord(character) < 0xE000 for character in path):
-            raise ValueError(f"{option} {pattern!r}: the name {path!r} is not UTF-8: rename the file")
-        found.append(filesystem.unstrip_protocol(path) if "://" in pattern else path)
-    if not found:
-        raise ValueError(f"{option} matched no file: {pattern!r}")
-    return found
+
+def version_in(info: Mapping[str, Any]) -> Version:
+    """Return the version of a file from what its file system tells of it."""
+    names = ("ETag", "etag", "generation", "mtime", "LastModified", "created")
+    return info["size"] or 0, next((str(info[name]) for name in names if info.get(name)), "")

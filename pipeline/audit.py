@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, BinaryIO
 
+from archive.posts.slices import file_prefix
 from archive.stores import open_file
-from pipeline.output import names_in
+from pipeline.account import Account, Source, counters, digests, load, prefix_of, save
+from pipeline.output import FOLDERS, names_in
 from pipeline.repeated_ids import RepeatedIds
 from transforms.writers import WRITER
 from transforms.writers.writer import Folder, UnreadableError
@@ -57,7 +59,7 @@ class Audit:
         keys_not_found: the first keys that are in no shard.
         rows: of each slice, by its name.
         sources: per posts file its `lines`, `rows`, `rejects` (those that cost a row), `skipped` and `blanks`.
-        files: SHA-256 of every file, by its path in the folder.
+        files: SHA-256 of every file that was read, by its path in the folder.
         problems: one sentence for each inconsistency; `--resume` does what is missing.
         unread: one sentence for each thing of the input that could not be read; `--resume` does not help.
         whole: lines of the posts files that are completely in the output.
@@ -104,20 +106,60 @@ class Audit:
         }
 
 
-def audit(output: str, lines_of: dict[str, int]) -> Audit:
-    """Count an output folder, one file at a time.
+def audit(output: str, lines_of: Mapping[str, int]) -> Audit:
+    """Count a whole output folder, one file at a time.
 
     Args:
         output: its address.
         lines_of: how many lines each posts file has that was read.
     """
-    found_in = Audit()
+    return _audit(output, lines_of, _names(output), Account())[0]
+
+
+def audit_new(output: str, lines_of: Mapping[str, int], proved: Mapping[str, int | None]) -> Audit:
+    """Count an output folder, and keep the counts beside it. Files that earlier runs counted are not read again.
+
+    Args:
+        output: its address.
+        lines_of: how many lines each posts file has that was read.
+        proved: lines of the posts files that are completely in the output by `run.json`.
+    """
+    names = _names(output)
+    found_names = digests(names)
+    found, account = _audit(output, lines_of, names, load(output, found_names, proved))
+    if not found.problems:
+        account.sources = {name: Source(**columns, names=found_names.get(file_prefix(name), "")) for name, columns in found.sources.items()}
+        save(output, account)
+    return found
+
+
+def _names(output: str) -> dict[Folder, list[str]]:
+    return {folder: [name for name in names_in(f"{output}/{folder}") if name.endswith(WRITER.suffix)] for folder in FOLDERS}
+
+
+def _audit(output: str, lines_of: Mapping[str, int], names: Mapping[Folder, Sequence[str]], before: Account) -> tuple[Audit, Account]:
+    """Add the files that `before` does not know to its counts."""
+    found_in = Audit(
+        Counter(before.entities),
+        Counter(before.images),
+        counters(before.rejects),
+        Counter(before.skipped),
+        before.escaped,
+        RepeatedIds(state=before.ids),
+        [*before.keys_not_found],
+        unread=[*before.unread],
+    )
+    known = {file_prefix(source) for source in before.sources}
+    new = {folder: [name for name in in_folder if prefix_of(name) not in known] for folder, in_folder in names.items()}
+    of_slices = {prefix_of(name) for name in new["annotations"]}
+    of_shards: dict[str, Counter[str]] = defaultdict(Counter)  # read every time: the next run may write them anew
     costs: Counter[str] = Counter()  # lines of each slice that its rejects account for
     sources: dict[str, list[_Slice]] = defaultdict(list)
-    for name, file in output_files(output, "rejects"):
+    for name, file in _opened(output, "rejects", new["rejects"]):
         with found_in.reading(name, file):
+            counted = found_in.rejects if prefix_of(posixpath.basename(name)) in of_slices else of_shards
             for reject in WRITER.rejects(file):
-                found_in.rejects[reject.stage][reject.reason] += 1
+                counted[reject.stage][reject.reason] += 1
                 costs[posixpath.basename(name)] += reject.stage in COSTS_A_ROW
                 if reject.reason == NOT_READ_TO_ITS_END:
                     found_in.unread.append(
@@ -126,7 +168,7 @@ def audit(output: str, lines_of: dict[str, int]) -> Audit:
                     )
                 if reject.reason == "no_such_key" and len(found_in.keys_not_found) < EXAMPLES:
                     found_in.keys_not_found.append(reject.payload)
-    for name, file in output_files(output, "annotations"):
+    for name, file in _opened(output, "annotations", new["annotations"]):
         with found_in.reading(name, file):
             if counts := WRITER.counts(file):
                 found_in.entities.update(counts.entities)
@@ -137,10 +179,28 @@ def audit(output: str, lines_of: dict[str, int]) -> Audit:
                 found_in.escaped += facts.escaped
                 found_in.rows[base.removesuffix(WRITER.suffix)] = counts.rows
                 skipped = sum(facts.skipped.values())
-                account = _Slice(facts.first_line, facts.lines, counts.rows, costs.pop(base, 0), skipped, facts.blanks, name)
-                sources[facts.source].append(account)
+                of_slice = _Slice(facts.first_line, facts.lines, counts.rows, costs.pop(base, 0), skipped, facts.blanks, name)
+                sources[facts.source].append(of_slice)
     found_in.problems += [f"rejects/{name} belongs to no slice of annotations" for name, lines in costs.items() if lines]
-    for name in sorted(lines_of.keys() | sources.keys()):
+    if before.sources.keys() & sources.keys():  # a file that no run gave this name
+        return _audit(output, lines_of, names, Account())
+    account = Account(
+        entities=dict(found_in.entities),
+        images=dict(found_in.images),
+        rejects={stage: dict(reasons) for stage, reasons in found_in.rejects.items()},
+        skipped=dict(found_in.skipped),
+        escaped=found_in.escaped,
+        keys_not_found=found_in.keys_not_found,
+        unread=[*found_in.unread],
+        ids=found_in.repeated_ids.state,
+    )
+    for stage, reasons in of_shards.items():
+        found_in.rejects[stage].update(reasons)
+    for name in sorted(lines_of.keys() | sources.keys() | before.sources.keys()):
+        if name in before.sources:
+            found_in.sources[name] = {column: getattr(before.sources[name], column) for column in COLUMNS}
+            found_in.whole[name] = before.sources[name].lines
+            continue
         found_in.sources[name] = {column: sum(getattr(of_slice, column) for of_slice in sources[name]) for column in COLUMNS}
         found = list(_problems(name, sorted(sources[name]), lines_of.get(name)))
         found_in.problems += found
@@ -148,15 +208,18 @@ def audit(output: str, lines_of: dict[str, int]) -> Audit:
             found_in.whole[name] = lines_of[name]
     if found_in.total("lines") and not found_in.total("rows"):
         found_in.unread.append("no post was annotated: rejects/ has the reasons, and python -m pipeline.peek shows what was read")
-    return found_in
+    return found_in, account
 
 
 def output_files(output: str, folder: Folder) -> Iterator[tuple[str, BinaryIO]]:
     """Yield the files of one folder of an output, open, under their paths in the output."""
-    for name in names_in(f"{output}/{folder}"):
-        if name.endswith(WRITER.suffix):
-            with open_file(f"{output}/{folder}/{name}") as file:
-                yield f"{folder}/{name}", file
+    yield from _opened(output, folder, _names(output)[folder])
+
+
+def _opened(output: str, folder: Folder, names: Iterable[str]) -> Iterator[tuple[str, BinaryIO]]:
+    for name in names:
+        with open_file(f"{output}/{folder}/{name}") as file:
+            yield f"{folder}/{name}", file
 
 
 def _problems(name: str, slices: list[_Slice], lines: int | None) -> Iterator[str]:

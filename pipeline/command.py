@@ -71,9 +71,9 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
 
     with Progress() as progress:
         progress.now("finding the files")
-        inputs = find_inputs(options)
-        output.check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
         before = output.earlier_run(options)
+        inputs = find_inputs(options, before.versions() if before else None)
+        output.check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
         progress.now(f"reading the first records of {len(inputs.posts):,} files")
         inputs, first = choose_fields(inputs, options, before.posts if before else ())
         fields = {name: records.fields for name, records in first.items()}
@@ -118,7 +118,7 @@ def _annotate(
 ) -> int:
     """Annotate what is pending, count the output, and print the summary."""
     from pipeline import output, summary
-    from pipeline.audit import audit
+    from pipeline.audit import audit_new
     from pipeline.graph import Work
     from pipeline.inputs import LineCount
     from pipeline.metrics import MetricsFile
@@ -137,14 +137,14 @@ def _annotate(
         startup_s = time.time() - started
         slice_filter = SliceFilter(output.done_slices(options.output))
         lines = LineCount(run.posts, options.max_line_bytes)
-        work = Work(run.pending(), inputs.shards, slice_filter, about["id"], options.index or f"{options.output}/{output.INDEX}")
+        work = Work(run.pending(), inputs.shards, inputs.versions, slice_filter, about["id"], options.index_folder)
         counters = do(Job(options, beam_options, work), progress, lines.total)
         if counters is None:
             print(f"postner: the job is described, not run; when the engine has run it, use --resume to check {options.output}")
             return EXIT_DONE
         progress.now("counting the output")
         output.complete(options.output)
-        audited = audit(options.output, lines.wait())
+        audited = audit_new(options.output, lines.wait(), {name: file.lines for name, file in run.posts.items()})
         audited.unread += too_large_shares(audited, options)
         ended = summary.summarise(audited, slice_filter.done, counters, started, startup_s)
         ended["notes"] = [*models.notes, *notes(inputs, run, audited, lambda: examples(work, options.output))]

@@ -9,6 +9,7 @@ import apache_beam as beam
 
 from archive.images.index import IndexFile
 from archive.posts.fields.presets import Fields
+from archive.stores import Version
 from pipeline.options import RunOptions
 from transforms.index_shards import IndexShards
 from transforms.locate_images import LocateImages
@@ -24,6 +25,7 @@ class Work:
     Attributes:
         posts: which fields make a post, for each posts file.
         shards: addresses of the image shards.
+        versions: of the shards that are files, as far as they are known.
         slice_filter: the slices of the posts files that are to be annotated.
         run_id: id of the run, which its files of annotations carry.
         index_folder: address of the index of the shards.
@@ -32,6 +34,7 @@ class Work:
 
     posts: Mapping[str, Fields]
     shards: Sequence[str]
+    versions: Mapping[str, Version]
     slice_filter: SliceFilter
     run_id: str
     index_folder: str

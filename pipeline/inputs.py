@@ -19,7 +19,7 @@ from archive.posts.fields.choose import NoPresetError
 from archive.posts.fields.presets import Fields
 from archive.posts.find import find_posts
 from archive.posts.first_records import FirstRecords, first_records
-from archive.stores import resolve
+from archive.stores import Version, resolve
 from pipeline.definitions import UsageError
 
 if TYPE_CHECKING:
@@ -43,26 +43,37 @@ class FoundInputs(NamedTuple):
         shards: addresses of the image shards.
         passed_over: what was found in folders and is neither, with its count.
         in_folders: those of the posts files that nobody named, but a folder that they lie in.
+        versions: of all files; folders of pictures have none.
     """
 
     posts: list[str]
     shards: list[str]
     passed_over: dict[str, int]
+    versions: dict[str, Version]
     in_folders: frozenset[str] = frozenset()
 
 
-def find_inputs(options: RunOptions) -> FoundInputs:
-    """Return the files that the options name. Raises UsageError."""
+def find_inputs(options: RunOptions, known: Mapping[str, Version] | None = None) -> FoundInputs:
+    """Return the files that the options name.
+
+    Args:
+        options: of the run.
+        known: versions of files that an earlier run read; those of the same version are not opened.
+
+    Raises:
+        UsageError: a pattern matches no file, or not what it is for.
+    """
     try:
-        posts = find_posts(options.posts, "--posts")
+        posts = find_posts(options.posts, "--posts", known)
         if not options.images:
-            return FoundInputs(posts.files, [], posts.passed_over, posts.in_folders)
-        shards = find_shards(options.images, "--images")
+            return FoundInputs(posts.files, [], posts.passed_over, posts.versions, posts.in_folders)
+        shards = find_shards(options.images, "--images", known)
     except (ValueError, OSError) as error:
         paths = [pattern for pattern in options.images if FIELD_PATH.fullmatch(pattern) and "--images" in str(error)]
         hint = f" (for a field of the posts give --images_field {paths[0]!r})" if paths else ""
         raise UsageError(f"{error}{hint}") from error
-    return FoundInputs(posts.files, shards.shards, dict(Counter(posts.passed_over) + Counter(shards.passed_over)), posts.in_folders)
+    passed_over = dict(Counter(posts.passed_over) + Counter(shards.passed_over))
+    return FoundInputs(posts.files, shards.shards, passed_over, shards.versions | posts.versions, posts.in_folders)
 
 
 def choose_fields(inputs: FoundInputs, options: RunOptions, known: Collection[str] = ()) -> tuple[FoundInputs, dict[str, FirstRecords]]:
@@ -116,8 +127,7 @@ class InputFile:
     """The identity of an input file, to detect changes.
 
     Attributes:
-        bytes: its size.
-        modified: when it was changed last, or what its store gives in place of that (ETag, generation).
+        bytes, modified: its version, see `archive.stores.Version`.
         sha256: of a local posts file; None of shards, which are too large to be read for it, and of files on stores.
         lines: of a posts file whose every line is accounted for in the output, else None.
         fields: which fields make a post; None of shards.
@@ -129,31 +139,33 @@ class InputFile:
     lines: int | None = None
     fields: Fields | None = None
 
+    @property
+    def version(self) -> Version:
+        """The version of the file."""
+        return self.bytes, self.modified
+
     def is_same(self, now: InputFile) -> bool:
         """Whether the content is the same, by SHA-256 where there is one; a copy of a posts file is."""
         if self.sha256 and now.sha256:
             return self.sha256 == now.sha256
-        return (self.bytes, self.modified) == (now.bytes, now.modified)
+        return self.version == now.version
 
 
-def fingerprint(address: str, hashed: bool, before: InputFile | None = None) -> InputFile:
-    """Return the identity of a file as it is now.
+def fingerprint(address: str, version: Version, before: InputFile | None = None) -> InputFile:
+    """Return the identity of a posts file. A local one is read for its SHA-256.
 
     Args:
         address: of the file.
-        hashed: whether its content is read for a SHA-256, where it is local.
-        before: as an earlier run saw it; a file of the same size and time is not read again.
+        version: as it is now.
+        before: as an earlier run saw it; a file of the same version is not read again.
     """
+    if before and before.version == version:
+        return InputFile(*version, before.sha256)
     filesystem, path = resolve(address)
-    info = filesystem.info(path)
-    modified = next((str(info[name]) for name in ("ETag", "etag", "generation", "mtime", "LastModified", "created") if info.get(name)), "")
-    now = InputFile(info["size"] or 0, modified)
-    if not hashed or not isinstance(filesystem, LocalFileSystem):
-        return now
-    if before and before.sha256 and (before.bytes, before.modified) == (now.bytes, now.modified):
-        return InputFile(now.bytes, modified, before.sha256)
+    if not isinstance(filesystem, LocalFileSystem):
+        return InputFile(*version)
     with filesystem.open(path, "rb") as file:
-        return InputFile(now.bytes, modified, hashlib.file_digest(file, "sha256").hexdigest())
+        return InputFile(*version, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def each_of(fields: Fields | None) -> tuple[str, ...]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO, Any
 
-from archive.stores import resolve
+from archive.stores import open_file, resolve, version_of
 from pipeline import manifest
 from pipeline.audit import audit, output_files
 from pipeline.inputs import fingerprint, lines_of
-from pipeline.output import FOLDERS
+from pipeline.output import FOLDERS, RUNS, names_in
 from transforms.writers import WRITER
 from transforms.writers.writer import Folder, UnreadableError
 
@@ -31,15 +32,16 @@ def inspect(output: str) -> list[str]:
         filesystem, path = resolve(name)
         known[name] = replace(posts, lines=posts.lines or 0)
         if filesystem.exists(path):
-            if posts.is_same(fingerprint(name, True)):
+            if posts.is_same(fingerprint(name, version_of(name))):
                 known[name] = replace(posts, lines=None)
             else:
                 problems.append(f"{name} was changed since it was read")
     counted = audit(output, lines_of(known, run.settings["max_line_bytes"]))
     problems += [*counted.unread, *counted.problems]
-    for name in sorted(counted.files.keys() | summary.get("files", {}).keys()):
-        if counted.files.get(name) != summary.get("files", {}).get(name):
-            problems.append(f"{name}: SHA-256 is {counted.files.get(name)}, run.json says {summary.get('files', {}).get(name)}")
+    hashes = _hashes(output) | summary.get("files", {})
+    for name in sorted(counted.files.keys() | hashes.keys()):
+        if counted.files.get(name) != hashes.get(name):
+            problems.append(f"{name}: SHA-256 is {counted.files.get(name)}, its run recorded {hashes.get(name)}")
     for folder in FOLDERS:
         for name, file in output_files(output, folder):
             try:
@@ -47,6 +49,16 @@ def inspect(output: str) -> list[str]:
             except UnreadableError as error:
                 problems.append(f"{name} cannot be read: {error}")
     return problems
+
+
+def _hashes(output: str) -> dict[str, str]:
+    """Return the SHA-256 of files as the runs that read them last recorded it."""
+    hashes: dict[str, str] = {}
+    for name in names_in(f"{output}/{RUNS}"):  # sorted by time
+        if name.endswith(".json"):
+            with open_file(f"{output}/{RUNS}/{name}") as file:
+                hashes |= json.loads(file.read().decode("utf-8", "surrogateescape")).get("files", {})
+    return hashes
 
 
 def _wrong_rows(name: str, file: IO[bytes], folder: Folder, model: str) -> Iterator[str]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from archive.images.index import changed_shards
 from archive.posts.fields.presets import Fields
-from archive.stores import open_file
+from archive.stores import Version, open_file
 from archive.whole_file import whole_file
 from pipeline.inputs import THREADS, FoundInputs, InputFile, fingerprint
 from pipeline.options import OPTIONS, RunOptions, UsageError
@@ -36,6 +37,10 @@ class RunManifest:
     posts: dict[str, InputFile] = field(default_factory=dict)
     shards: dict[str, InputFile] = field(default_factory=dict)
 
+    def versions(self) -> dict[str, Version]:
+        """Return the versions of all files."""
+        return {name: file.version for name, file in (self.posts | self.shards).items()}
+
     def pending(self) -> dict[str, Fields]:
         """Return the fields of each posts file that is not known to be done."""
         return {address: file.fields for address, file in self.posts.items() if file.lines is None and file.fields}
@@ -58,7 +63,8 @@ def begin(
         before: manifest of the run that is resumed, or None.
 
     Raises:
-        UsageError: `before` was made with another model, detector, option, or with other content of an input file.
+        UsageError: `before` was made with another model, detector, option, or with other content of an input file. A shard
+            that only grew, or only has another date, is the same.
     """
     settings = {
         "schema_version": WRITER.version,
@@ -71,16 +77,16 @@ def begin(
     for name, value in settings.items():
         if before.settings.get(name) != value:
             raise _refused(options, f"{name} is {value!r} now and was {before.settings.get(name)!r}")
-    shard_files = [name for name in inputs.shards if not name.endswith("/")]
+    versions = inputs.versions
     with ThreadPoolExecutor(THREADS) as threads:
-        posts = dict(
-            zip(inputs.posts, threads.map(lambda name: fingerprint(name, True, before.posts.get(name)), inputs.posts), strict=True)
-        )
-        shards = dict(zip(shard_files, threads.map(lambda name: fingerprint(name, False), shard_files), strict=True))
-    for known, now in ((before.posts, posts), (before.shards, shards)):
-        changed = [name for name in now if name in known and not known[name].is_same(now[name])]
-        if changed:
-            raise _refused(options, f"{changed[0]} was changed since it was read")
+        found = threads.map(lambda name: fingerprint(name, versions[name], before.posts.get(name)), inputs.posts)
+        posts = dict(zip(inputs.posts, found, strict=True))
+    shards = {name: InputFile(*versions[name]) for name in inputs.shards if name in versions}
+    changed = [name for name, file in posts.items() if name in before.posts and not before.posts[name].is_same(file)]
+    known = {name: (before.shards[name].version, file.version) for name, file in shards.items() if name in before.shards}
+    changed = changed or changed_shards(known, options.index_folder, options.output)
+    if changed:
+        raise _refused(options, f"{changed[0]} was changed since it was read")
     for name in before.pending():
         if name not in posts:
             raise _refused(options, f"{name} was begun and is not among --posts {' '.join(options.posts)} now")

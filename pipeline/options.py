@@ -38,6 +38,9 @@ in one process or in --local_workers.
 Exit status: 0 done, 1 failed, 2 a mistake in the command, told in one sentence, 130 interrupted by Ctrl-C, 143 by SIGTERM.
 """
 
+INDEX = "index"
+"""Folder of the index in an output."""
+
 LARGEST = 2**40
 DAY = 86_400
 THE_SHIPPED_ONE = "the shipped one"
@@ -244,6 +247,11 @@ class RunOptions:
     def hints(self) -> dict[str, str]:
         """Beam's resource hints for the annotating stage."""
         return {name: value for name in ("accelerator", "min_ram") if (value := getattr(self, name))}
+
+    @property
+    def index_folder(self) -> str:
+        """Address of the index of the shards."""
+        return self.index or f"{self.output}/{INDEX}"
 
     @property
     def limits(self) -> Limits:

@@ -12,13 +12,13 @@ from archive.stores import resolve
 from archive.whole_file import PARTIAL, whole_file
 from pipeline.lease import LOCK
 from pipeline.manifest import FILE, RunManifest, load
-from pipeline.options import RunOptions, UsageError
+from pipeline.options import INDEX, RunOptions, UsageError
 from transforms.writers import WRITER
 from transforms.writers.writer import Folder
 
 FOLDERS: tuple[Folder, ...] = ("annotations", "rejects")
 LOG = "error.log"
-RUNS, INDEX = "runs", "index"
+RUNS = "runs"
 REPORT = "report.html"  # of pipeline.report
 OURS = {*FOLDERS, FILE, LOG, RUNS, INDEX, REPORT}
 

@@ -73,7 +73,7 @@ class RunRecord:
 
     def _save_as_ended(self, summary: dict[str, Any]) -> None:
         self._save(summary)
-        short = {name: value for name, value in summary.items() if name not in ("files", "sources")} | {"ended": _now()}
+        short = {name: value for name, value in summary.items() if name != "sources"} | {"ended": _now()}
         with whole_file(f"{self._output}/{RUNS}/{summary['id']}.json") as file:
             file.write(f"{json.dumps(short, indent=1, ensure_ascii=False)}\n".encode("utf-8", "surrogateescape"))
 

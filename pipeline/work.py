@@ -101,14 +101,14 @@ def _index(job: Job, progress: Progress) -> IndexFile:
     def tell(done: int, shards: int) -> None:
         progress.now(f"indexing {done:,} of {shards:,} shards")
 
-    index = update_index(job.work.shards, job.work.index_folder, job.options.output, tell).file
+    index = update_index(job.work.shards, job.work.index_folder, job.options.output, tell, job.work.versions).file
     write_problems(index, job.options.output)
     return index
 
 
 def examples(work: Work, output: str) -> list[str]:
     """Return the names of some pictures in the shards."""
-    return open_index(update_index(work.shards, work.index_folder, output).file).examples(EXAMPLES)
+    return open_index(update_index(work.shards, work.index_folder, output, versions=work.versions).file).examples(EXAMPLES)
 
 
 def _wait(result: PipelineResult) -> None:

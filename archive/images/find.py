@@ -7,9 +7,9 @@ import glob
 import itertools
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from archive.images import folder, packing
 from archive.images.member import is_text
-from archive.stores import resolve
+from archive.stores import Version, resolve, version_in
 
 _READERS = 32
 """Files that are looked at in parallel: on a store each costs a round trip."""
@@ -35,10 +35,12 @@ class FoundShards:
     Attributes:
         shards: addresses, in the order of the patterns, those of one pattern sorted; a folder's ends in "/".
         passed_over: counts of what matched and is no shard, by kind and first name, such as `{".json: 00000.json": 3}`.
+        versions: of the shards that are files.
     """
 
     shards: list[str]
     passed_over: dict[str, int]
+    versions: dict[str, Version] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,31 @@ class _Match:
         return os.path.realpath(self.info["name"]) if isinstance(self.filesystem, LocalFileSystem) else self.address.rstrip("/")
 
     @property
+    def version(self) -> Version:
+        return version_in(self.info)
+
+    @property
     def name(self) -> str:
         return posixpath.basename(self.info["name"].rstrip("/"))
 
 
-def find_shards(patterns: Sequence[str], option: str) -> FoundShards:
+def find_shards(patterns: Sequence[str], option: str, known: Mapping[str, Version] | None = None) -> FoundShards:
     """Return the shards that patterns match: tars, zips, folders of pictures.
 
     A pattern is a file, a folder, a glob, or has WebDataset's braces. A shard that several patterns match counts once.
     A named file, or one that ends in .tar or .zip, is returned even if it is damaged: indexing tells.
+
+    Args:
+        patterns: what the user gives.
+        option: that gives them, for messages.
+        known: versions of shards; files of these versions are not opened.
 
     Raises:
         ValueError: a pattern matches no shard, a named file does not exist, or a shard is a compressed tar. The message
             names the option and the file.
     """
     shards: list[str] = []
+    versions: dict[str, Version] = {}
     seen: set[str] = set()
     passed_over: dict[str, tuple[str, int]] = {}
 
@@ -86,17 +98,21 @@ def find_shards(patterns: Sequence[str], option: str) -> FoundShards:
         for pattern in patterns:
             matches = {match.identity: match for match in _matches(pattern, option, pool)}
             new = sorted((match for identity, match in matches.items() if identity not in seen), key=attrgetter("address"))
+            new = list(pool.map(_followed, new))
+            kinds = pool.map(lambda match: _kind(match, option, known or {}), new)
             has_shard = len(new) < len(matches)
             seen |= matches.keys()
-            for match, kind in zip(new, pool.map(_kind, new, itertools.repeat(option)), strict=True):
+            for match, kind in zip(new, kinds, strict=True):
                 if kind == "shard":
                     shards.append(match.address)
+                    if not match.address.endswith("/"):
+                        versions[match.address] = match.version
                     has_shard = True
                 else:
                     pass_over(kind, match.name)
             if not has_shard:
                 raise ValueError(f"{option} matched no {'shard' if matches else 'file'}: {pattern!r}")
-    return FoundShards(shards, {f"{kind}: {name}": count for kind, (name, count) in passed_over.items()})
+    return FoundShards(shards, {f"{kind}: {name}": count for kind, (name, count) in passed_over.items()}, versions)
 
 
 def _matches(pattern: str, option: str, pool: ThreadPoolExecutor) -> Iterator[_Match]:
@@ -167,19 +183,25 @@ def _address(filesystem: fsspec.AbstractFileSystem, pattern: str, path: str) -> 
     return filesystem.unstrip_protocol(path) if "://" in pattern else path
 
 
-def _kind(match: _Match, option: str) -> str:
+def _followed(match: _Match) -> _Match:
+    """Return a match with the info of what a link leads to; a listing does not follow links."""
+    is_link = not match.address.endswith("/") and (match.info["type"] == "other" or match.info.get("islink"))
+    return replace(match, info=match.info | (_info(match.address) or {})) if is_link else match
+
+
+def _kind(match: _Match, option: str, known: Mapping[str, Version]) -> str:
     """Return `shard`, or what kind of file is passed over. Raises ValueError as `find_shards` does."""
     if match.address.endswith("/") or match.info.get("kind", "shard") != "shard":
         return match.info["kind"]
     if not is_text(match.address):
         raise ValueError(f"{option}: the name {match.address!r} is not UTF-8: rename the file")
     info = match.info
-    if info["type"] == "other":  # a listing does not follow links
-        info = _info(match.address) or info
     if info["type"] == "directory":
         return "folder"
     if info["type"] != "file":
         raise ValueError(f"{option}: {match.address!r} is not a regular file: give files that exist and can be read again")
+    if known.get(match.address) == match.version:
+        return "shard"
     try:
         head = _head(match, info, packing.HEAD_BYTES)
         if packing.is_tar(head) or packing.is_zip(head):

@@ -53,6 +53,12 @@ def read_slices(
         yield building.slice(fields, broken)
 
 
+def file_prefix(source: str) -> str:
+    """Return how the names of the slices of a posts file begin; the number of the first line follows."""
+    stem = re.sub(r"[^A-Za-z0-9_-]", "_", source.rstrip("/").rsplit("/", 1)[-1].split(".")[0])[:60]
+    return f"{stem}-{hashlib.sha256(source.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-"
+
+
 class _Building:
     """Collect the entries of one slice."""
 
@@ -65,8 +71,7 @@ class _Building:
 
     @property
     def name(self) -> str:
-        stem = re.sub(r"[^A-Za-z0-9_-]", "_", self.source.rstrip("/").rsplit("/", 1)[-1].split(".")[0])[:60]
-        return f"{stem}-{hashlib.sha256(self.source.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-{self.first_line:09d}"
+        return f"{file_prefix(self.source)}{self.first_line:09d}"
 
     def add(self, entry: Entry) -> bool:
         """Add an entry, and return whether the slice is full."""

@@ -96,9 +96,18 @@ class Annotator:
         """How many pictures of a post are read: the first ones."""
         return self.bundle.settings.max_pictures
 
-    @torch.inference_mode()
     def annotate(self, posts: Sequence[TextAndPictures]) -> list[list[Entity]]:
-        """Return the entities of each post, in text order. The result for a post does not depend on the others."""
+        """Return the entities of each post, in text order. The result for a post does not depend on the others.
+
+        A text that several posts without pictures have is tagged once: archives hold greetings, emoji and copies.
+        """
+        keys = [number if pictures else text for number, (text, pictures) in enumerate(posts)]
+        distinct = dict(zip(keys, posts, strict=True))
+        entities = dict(zip(distinct, self._annotate([*distinct.values()]), strict=True))
+        return [[*entities[key]] for key in keys]
+
+    @torch.inference_mode()
+    def _annotate(self, posts: Sequence[TextAndPictures]) -> list[list[Entity]]:
         bounds = [split_words(text) for text, _ in posts]
         outputs = self._words.tag(_words(posts, bounds), _features(posts))
         entities: list[list[Entity]] = [[] for _ in posts]

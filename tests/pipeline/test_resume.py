@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from archive.stores import open_file
 from models.inference.devices import usable_cores
 from models.pretrained import PRETRAINED
 from pipeline.command import main
@@ -118,7 +120,8 @@ def change_posts(archive: Path) -> list[str]:
 
 
 def change_shard(archive: Path) -> list[str]:
-    (archive / "images.tar").write_bytes((archive / "images.tar").read_bytes() + b"\0" * 512)
+    with tarfile.open(archive / "images.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("other.jpg"))
     return ["images.tar", "changed"]
 
 
@@ -135,6 +138,59 @@ def test_changed_input_is_refused(archive: Path, whole: Path, capsys: pytest.Cap
     told = capsys.readouterr().err
     assert all(word in told for word in ["--resume", *words]), told
     assert rows(whole) == before
+
+
+def touch(archive: Path) -> None:
+    os.utime(archive / "images.tar", (1, 1))
+
+
+def copy_anew(archive: Path) -> None:
+    shutil.copy(archive / "images.tar", archive / "copy")
+    (archive / "copy").replace(archive / "images.tar")
+
+
+def grow(archive: Path) -> None:
+    with tarfile.open(archive / "images.tar", "a") as tar:
+        picture = tarfile.TarInfo("new.jpg")
+        picture.size = (DEMO.parent / "make_images.py").stat().st_size
+        tar.addfile(picture, (DEMO.parent / "make_images.py").open("rb"))
+
+
+def add_a_shard(archive: Path) -> None:
+    shutil.copy(archive / "images.tar", archive / "more.tar")
+
+
+def test_a_night_reads_only_the_new_files_of_the_output(archive: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = json.loads((whole / "run.json").read_text())
+    (archive / "posts-2.jsonl").write_text('{"id": "new", "text": "Tom in Oslo", "images": ["new.jpg"]}\n{"id": "0-0", "text": ""}')
+    opened: list[str] = []
+
+    def remember(address: str) -> Any:
+        opened.append(address)
+        return open_file(address)
+
+    monkeypatch.setattr("pipeline.audit.open_file", remember)
+    for change in (touch, copy_anew, grow, add_a_shard):
+        change(archive)
+        opened.clear()
+        assert main(arguments(archive, whole, "--resume")) == EXIT_DONE
+        if change is touch:
+            assert [Path(address).name.split("-")[0] for address in opened] == ["posts", "posts"]  # rejects and annotations
+            assert all("posts-2" in Path(address).name for address in opened)
+    assert opened == []
+    monkeypatch.undo()
+    last = json.loads((whole / "run.json").read_text())
+    assert last["lines"] == first["lines"] + 2
+    assert last["rejects"]["post"] == first["rejects"]["post"]
+    assert last["images"] == {"missing": first["images"]["missing"] + 1}
+    assert last["repeated_ids"] == 1
+    assert len(last["sources"]) == 3
+    assert inspect(str(whole)) == []
+    next((whole / "annotations").glob("posts-0*")).unlink()
+    assert main(arguments(archive, whole, "--resume")) == EXIT_FAILED
+    assert main(arguments(archive, whole, "--resume")) == EXIT_DONE
+    assert rows(whole)[-1]["post_id"] == "0-0"
+    assert inspect(str(whole)) == []
 
 
 def test_other_models_and_options_are_refused(archive: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@
 (`merge`), which is mapped into memory for look-ups (`lookup`). What fits a key is decided by `spellings` and `match`.
 """
 
+from archive.images.index.compare import changed_shards
 from archive.images.index.files import SUFFIX, IndexFile, open_index
 from archive.images.index.lookup import Index, Located
 from archive.images.index.segment import IndexDamagedError
@@ -17,6 +18,7 @@ __all__ = [
     "Located",
     "State",
     "UpdatedIndex",
+    "changed_shards",
     "index_one",
     "open_index",
     "update_index",

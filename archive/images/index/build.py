@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from archive.images import End, Link, Member, ShardProblem, index_shard
-from archive.images.index.identity import header_check
+from archive.images.index.identity import content_check
 from archive.images.index.links import resolve_links
 from archive.images.index.merge import Place, merge
 from archive.images.index.names import LONGEST_NAME, digest, terms_of
@@ -48,11 +48,18 @@ def build(shard: str, size: int, modified: str, path: Path, before: Segment | No
             modified = reading.listing.hexdigest()
         elif reading.is_unread:
             modified = ""
-        check = "" if reading.end is None else header_check(shard, reading.end, [segment for segment, _ in places])
+        check = "" if shard.endswith("/") or reading.is_unread else _check(shard, reading.end, [segment for segment, _ in places])
         with path.open("wb") as file:
             merge([(Shard(shard, size, modified, reading.end, check), places)], file)
     if reading.links:
         resolve_links(path)
+
+
+def _check(shard: str, end: int | None, segments: list[Segment]) -> str:
+    try:
+        return content_check(shard, end, np.concatenate([segment.members for segment in segments]))
+    except OSError:
+        return ""  # it is another one then, should it ever have another date
 
 
 class _Reading:

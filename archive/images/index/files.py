@@ -16,7 +16,7 @@ from pathlib import Path
 from fsspec.implementations.local import LocalFileSystem
 
 from archive.images.index.lookup import Index
-from archive.images.index.segment import IndexDamagedError, Segment, open_segment, seal, verify
+from archive.images.index.segment import CHECK_BYTES, IndexDamagedError, Segment, open_segment, seal, verify
 from archive.stores import open_file, resolve
 from archive.whole_file import whole_file
 
@@ -43,6 +43,16 @@ class IndexFile:
 def hashed(address: str) -> str:
     """Return a name for what belongs to an address."""
     return hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def shard_file(folder: str, shard: str) -> str:
+    """Return the address of the file of one shard in an index."""
+    return f"{folder}/{hashed(shard)}{SUFFIX}"
+
+
+def whole_file_of(folder: str, owner: str) -> str:
+    """Return the address of the file with all shards of an output."""
+    return f"{folder}/all-{hashed(owner)}{SUFFIX}"
 
 
 def publish(path: Path, address: str) -> IndexFile:
@@ -80,15 +90,16 @@ def open_index(file: IndexFile) -> Index:
 
 
 def _load_copy(address: str, check: int | None = None) -> Segment | None:
-    """Return a segment of a store from its local copy.
+    """Return a segment of a store from its local copy, which the runs and processes of this user share.
 
     Args:
         address: of the file on the store.
-        check: CRC-32 of the wanted file. Its copy is kept for the other processes of the machine; without, it is not.
+        check: CRC-32 of the wanted file; without, of the one that is there, which its last bytes tell.
     """
     folder = _own_folder()
     copy = folder / hashed(address)
-    if check is not None and copy.exists():
+    if copy.exists():
+        check = check if check is not None else _check_there(address)
         kept = load(str(copy))
         if kept is not None and kept.check == check:
             return kept
@@ -96,8 +107,6 @@ def _load_copy(address: str, check: int | None = None) -> Segment | None:
     try:
         with open_file(address) as source, partial.open("wb") as target:
             shutil.copyfileobj(source, target, 2**22)
-        if check is None:
-            return load(str(partial))  # it stays open, and nobody else needs it
         partial.replace(copy)
     except FileNotFoundError:
         return None
@@ -105,6 +114,14 @@ def _load_copy(address: str, check: int | None = None) -> Segment | None:
         partial.unlink(missing_ok=True)
         _remove_old(folder)
     return load(str(copy))
+
+
+def _check_there(address: str) -> int | None:
+    filesystem, path = resolve(address)
+    try:
+        return int.from_bytes(filesystem.tail(path, CHECK_BYTES), "little")
+    except OSError:
+        return None
 
 
 def _remove_old(folder: Path) -> None:

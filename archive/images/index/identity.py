@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from archive.images.index.segment import Segment, Shard
-from archive.stores import open_file, resolve
+from archive.images.index.segment import LINK, PACKINGS, Segment, Shard
+from archive.stores import open_file
 
 Likeness = Literal["same", "appended", "other"]
 
 _BLOCK_BYTES = 512
 _SAMPLES = 16
+_TAIL_BLOCK_BYTES = 2**20
+_IN_ZIPS = [number for number, packing in enumerate(PACKINGS) if packing.startswith("zip_")]
 
 _CUT_SHORT = ("truncated", "damaged", "empty")
 """Problems that bytes written later may solve, so that such a shard is read anew."""
-
-
-def version_of(address: str) -> tuple[int, str]:
-    """Return the size of a file in bytes, and its ETag, generation or time of change. Raises OSError."""
-    filesystem, path = resolve(address)
-    info = filesystem.info(path)
-    names = ("ETag", "etag", "generation", "mtime", "LastModified", "created")
-    return info["size"] or 0, next((str(info[name]) for name in names if info.get(name)), "")
 
 
 def is_same(known: Shard, size: int, modified: str) -> bool:
@@ -49,25 +42,52 @@ def likeness(before: Segment, size: int, modified: str) -> Likeness:
     [known] = before.shards
     if is_same(known, size, modified):
         return "same"
-    if known.end is None or not known.modified or size < known.size:
+    if known.end is None or not known.modified:
         return "other"
     if any(problem.reason in _CUT_SHORT for _, problems in before.shard_problems() for problem in problems):
         return "other"
-    if header_check(known.address, known.end, [before]) != known.check:
-        return "other"
-    return "appended"
+    return "appended" if holds(before, 0, size) else "other"
 
 
-def header_check(shard: str, end: int, segments: Sequence[Segment]) -> str:
-    """Return a digest of headers of a tar: the first one, and those before up to 16 of its members, the last among them.
+def holds(before: Segment, number: int, size: int) -> bool:
+    """Whether a shard still holds what was indexed, where it was; a tar may hold more behind it.
 
-    Headers hold names, sizes, times and sums, so another tar has others. Few are read, since each costs a request.
+    Args:
+        before: has the shard.
+        number: of the shard in it.
+        size: of the shard now, in bytes.
+
+    Raises:
+        OSError: the shard cannot be read.
     """
-    offsets = np.unique(np.concatenate([segment.members["offset"] for segment in segments]))
-    offsets = offsets[offsets > 0]  # links without a target have none
-    picked = np.unique(np.linspace(0, len(offsets) - 1, min(_SAMPLES, len(offsets))).astype(np.int64))
+    known = before.shards[number]
+    members = before.members[slice(*before.first_members[number : number + 2].tolist())]
+    return bool(known.check) and size >= known.size and content_check(known.address, known.end, members) == known.check
+
+
+def content_check(shard: str, end: int | None, members: np.ndarray) -> str:
+    """Return a digest of what would be different in a shard with another content.
+
+    Of a tar, the first header and those before up to 16 of its members, the last among them: headers hold names, sizes,
+    times and sums. Few are read, since each costs a request. Of a zip, all from its last member on: the directory
+    behind it holds the CRC-32 of every member.
+
+    Args:
+        shard: its address.
+        end: see `Shard.end`.
+        members: of the shard, (members,) of `MEMBERS`.
+    """
     digest = hashlib.sha256(str(end).encode())
+    offsets = np.unique(members["offset"][members["packing"] != LINK])
+    if not len(offsets):
+        return digest.hexdigest()
     with open_file(shard) as file:
+        if np.isin(members["packing"], _IN_ZIPS).any():
+            file.seek(int(offsets[-1]))
+            while block := file.read(_TAIL_BLOCK_BYTES):
+                digest.update(block)
+            return digest.hexdigest()
+        picked = np.unique(np.linspace(0, len(offsets) - 1, min(_SAMPLES, len(offsets))).astype(np.int64))
         for position in (0, *(int(offset) - _BLOCK_BYTES for offset in offsets[picked])):
             file.seek(position)
             digest.update(file.read(_BLOCK_BYTES))

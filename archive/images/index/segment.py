@@ -27,6 +27,8 @@ from archive.images.member import Member, ShardProblem
 MAGIC = b"POSTNER INDEX 1\n"
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
+CHECK_BYTES = _CRC.size
+"""Of the CRC-32 at the end of a file."""
 _BLOCK_BYTES = 2**20
 
 HASHES, OWNERS = np.dtype("<u8"), np.dtype("<u4")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from archive.images.index.build import build
-from archive.images.index.files import SUFFIX, IndexFile, hashed, load, publish
-from archive.images.index.identity import Likeness, is_same, likeness, version_of
+from archive.images.index.files import IndexFile, hashed, load, publish, shard_file, whole_file_of
+from archive.images.index.identity import Likeness, is_same, likeness
 from archive.images.index.merge import Place, merge
 from archive.images.index.segment import Segment, open_segment
+from archive.stores import Version, version_of
 
 THREADS = 16
 """Shards that are looked at together: on a store each costs a request or two."""
@@ -40,7 +41,11 @@ class UpdatedIndex:
 
 
 def update_index(
-    shards: Sequence[str], folder: str, owner: str, progress: Callable[[int, int], None] = lambda done, total: None
+    shards: Sequence[str],
+    folder: str,
+    owner: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    versions: Mapping[str, Version] | None = None,
 ) -> UpdatedIndex:
     """Index the shards that are new or were changed. What cannot be read becomes a problem of its shard, never an error.
 
@@ -49,12 +54,13 @@ def update_index(
         folder: address of the index, which several outputs may share.
         owner: address of the output; the file for its look-ups is its own.
         progress: is called with the number of finished shards, and of all.
+        versions: of shards as they are now; others are looked up.
 
     Raises:
         OSError: the folder of the index cannot be written.
     """
     shards = list(dict.fromkeys(shards))
-    address = f"{folder}/all-{hashed(owner)}{SUFFIX}"
+    address = whole_file_of(folder, owner)
     merged = load(address)
     known = {shard.address: number for number, shard in enumerate(merged.shards)} if merged else {}
     states: dict[str, State] = {}
@@ -66,7 +72,8 @@ def update_index(
 
         def place(shard: str) -> tuple[State, Place]:
             nonlocal done
-            found = _place(shard, folder, (merged, known[shard]) if merged and shard in known else None, scratch)
+            before = (merged, known[shard]) if merged and shard in known else None
+            found = _place(shard, folder, before, scratch, (versions or {}).get(shard))
             with lock:
                 done += 1
                 progress(done, len(shards))
@@ -108,7 +115,7 @@ def index_one(shard: str, folder: str) -> State:
         return _place(shard, folder, None, Path(scratch))[0]
 
 
-def _place(shard: str, folder: str, before: Place | None, scratch: Path) -> tuple[State, Place]:
+def _place(shard: str, folder: str, before: Place | None, scratch: Path, version: Version | None = None) -> tuple[State, Place]:
     """Return where the members of a shard are, as the shard is now.
 
     Args:
@@ -116,6 +123,7 @@ def _place(shard: str, folder: str, before: Place | None, scratch: Path) -> tupl
         folder: address of the index.
         before: where they were in the file of all.
         scratch: local folder for new files.
+        version: of the shard, if it is known.
     """
     path = scratch / hashed(shard)
     if shard.endswith("/"):
@@ -124,10 +132,10 @@ def _place(shard: str, folder: str, before: Place | None, scratch: Path) -> tupl
         if before and before[0].shards[before[1]] == listed.shards[0]:
             return "kept", before
         return "new", (listed, 0)
-    size, modified = _version(shard)
+    size, modified = version or _version(shard)
     if before and is_same(before[0].shards[before[1]], size, modified):
         return "kept", before
-    address = f"{folder}/{hashed(shard)}{SUFFIX}"
+    address = shard_file(folder, shard)
     kept = load(address)
     if kept is None or [one.address for one in kept.shards] != [shard]:
         build(shard, size, modified, path)
@@ -142,7 +150,7 @@ def _place(shard: str, folder: str, before: Place | None, scratch: Path) -> tupl
     return "changed" if kept.shards[0].modified else "new", place
 
 
-def _version(shard: str) -> tuple[int, str]:
+def _version(shard: str) -> Version:
     try:
         return version_of(shard)
     except OSError:

@@ -1,0 +1,78 @@
+"""Measure a night: one new post over an archive of many shards, with `--resume`.
+
+    python -m bench.night [--shards 400] [--members 1000] [--detector none]
+
+Prints the CPU seconds of the whole command for the first night, for a night with one new post, and for one post without shards.
+The second less the third is what the night costs beyond the start. The archive is made of small pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(argv: list[str]) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="bench.night", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shards", type=int, default=400)
+    parser.add_argument("--members", type=int, default=1000, help="of each shard")
+    options, more = parser.parse_known_args(argv)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for shard in range(options.shards):
+            write_shard(folder / f"images-{shard:05d}.tar", shard, options.members)
+        night = [f"--posts={folder}/posts-*.jsonl", f"--images={folder}/images-*.tar", f"--output={folder}/out", "--resume", *more]
+        write_post(folder / "posts-0.jsonl", "0-0.jpg")
+        first = cpu_s(night)
+        print(f"first night, {options.shards * options.members:,} members: {first:.1f} CPU seconds", flush=True)
+        write_post(folder / "posts-1.jsonl", "1-1.jpg")
+        second = cpu_s(night)
+        base = cpu_s([f"--posts={folder}/posts-1.jsonl", f"--output={folder}/base", *more])
+        print(f"a night with one new post: {second:.1f}; the same post without shards: {base:.1f}; beyond the start: {second - base:.1f}")
+    return 0
+
+
+def write_shard(path: Path, number: int, members: int) -> None:
+    """Write a tar of copies of one small picture, named `<number>-<member>.jpg`."""
+    file = BytesIO()
+    Image.new("RGB", (8, 8), (number % 256, 0, 0)).save(file, "JPEG")
+    data = file.getvalue()
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for member in range(members):
+            info = tarfile.TarInfo(f"{number}-{member}.jpg")
+            info.size = len(data)
+            tar.addfile(info, BytesIO(data))
+
+
+def write_post(path: Path, picture: str) -> None:
+    """Write a posts file with one post."""
+    path.write_text(json.dumps({"id": path.name, "text": "Anna is in Paris", "images": [picture]}), encoding="utf-8")
+
+
+def cpu_s(arguments: list[str]) -> float:
+    """Return the CPU seconds of the command, its child processes included."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run([sys.executable, "run_pipeline.py", *arguments], cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"  {time.monotonic() - started:.1f} s", flush=True)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
