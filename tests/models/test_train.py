@@ -185,10 +185,10 @@ def test_own_types_are_trained_and_scored_beside_those_of_the_shipped_bundle(mat
     given = [f"--data={folder}", "--map=noise=", "--map=town=village", "--epochs=5", "--language=en"]
     assert main(command(material, *given)) == 0
     said = capsys.readouterr().err
-    assert "types: PER, city, hero, villain, village" in said
+    assert "types: PER, city, hero, village, villain" in said
     assert "type noise: left out" in said
     bundle = load_bundle(material / "bundle")
-    assert bundle.tagger.config.types == ("PER", "city", "hero", "villain", "village")
+    assert bundle.tagger.config.types == ("PER", "city", "hero", "village", "villain")
     card = (material / "bundle" / "README.md").read_text()
     front = yaml.safe_load(card.split("---")[1])
     assert (front["language"], front["library_name"], front["datasets"]) == ("en", "postner", ["own"])
