@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from archive.images.index.names import picture_stem
 from models.datasets.columns import read_columns
 from models.datasets.labelled_post import LabelledPost, text_of
 from models.datasets.spans import read_spans
@@ -82,7 +83,8 @@ def main(argv: list[str]) -> int:
         print(f"models.datasets.conll: {error}", file=sys.stderr)
         return 2
     for name, post in posts.items():
-        print(json.dumps({"id": name, "text": text_of(post)[0], "images": [post.image] if post.image else []}, ensure_ascii=False))
+        images = [post.image if picture_stem(post.image) else f"{post.image}.jpg"] if post.image else []
+        print(json.dumps({"id": name, "text": text_of(post)[0], "images": images}, ensure_ascii=False))
     return 0
 
 
