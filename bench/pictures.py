@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from archive.command_line import HelpFormatter
-from models.datasets.conll import LabelledPost, read_conll, text_of
+from models.datasets.conll import read_conll
+from models.datasets.labelled_post import LabelledPost, text_of
 from models.datasets.pictures import picture_features
 from models.evaluation.predictions import BATCH_SIZE
 from models.inference.devices import usable_cores

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
         for path, annotator in annotators.items():
             for pictures in (False, True):
                 start = time.perf_counter()
-                annotate(posts, annotator, features if pictures else {})
+                annotate(posts, annotator, features if pictures else {}, TYPES, {})
                 rates.setdefault((path, pictures), []).append(len(posts) / (time.perf_counter() - start))
     print(f"{len(posts)} posts, {options.threads} threads, {options.rounds} rounds: median posts/s, ratio to the first (least to most)")
     for (path, pictures), of_rounds in rates.items():

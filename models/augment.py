@@ -16,11 +16,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from archive.command_line import HelpFormatter
-from models.datasets.conll import read_conll, text_of
+from models.datasets.conll import read_labelled
+from models.datasets.labelled_post import text_of
 from models.datasets.raw_posts import read_texts
+from models.datasets.type_names import TypeNames
 from models.datasets.word_vectors import read_vectors
 from models.tagging.augmentation import NEIGHBOURS, AugmentationTable, build_table, save_table
-from models.tagging.labels import TYPES
 from models.tagging.words import split_words
 
 LABELLED = re.compile(rb"IMGID:|.*\t(O|[BI]-\S+)\s*$")
@@ -66,7 +67,7 @@ def coverage(table: AugmentationTable, words: Sequence[str]) -> str:
 
 
 def _words(path: Path) -> Iterator[str]:
-    texts = (text_of(post)[0] for post in read_conll(path, TYPES)[0]) if _is_labelled(path) else read_texts(path)
+    texts = (text_of(post)[0] for post in read_labelled(path, TypeNames(None, {}))[0]) if _is_labelled(path) else read_texts(path)
     for text in texts:
         yield from (text[a:b] for a, b in split_words(text))
 

@@ -3,8 +3,9 @@
     python -m models.evaluate --model BUNDLE --data FILE [FILE ...] --images GLOB [--condition shuffled] [--json OUT]
     python -m models.evaluate --rows OUT/annotations --data FILE [FILE ...]
 
-FILE is in CoNLL format with `IMGID:` lines. Member 123.jpg of the image shards is the picture of IMGID 123. Predicted
-entities are mapped to the tokens of the file. For --rows, annotate the output of
+FILE is in CoNLL format with `IMGID:` lines, or JSON with spans, as for `models.train`. Member 123.jpg of the image shards
+is the picture of IMGID 123. Predicted entities are mapped to the tokens of the file. Scores are on all types of data and
+bundle, and on the types that they share. For --rows, annotate the output of
 `python -m models.datasets.conll FILE > posts.jsonl`.
 """
 
@@ -19,16 +20,17 @@ from typing import Any
 import numpy as np
 
 from archive.command_line import HelpFormatter
-from models.datasets.conll import LabelledPost, read_all
-from models.datasets.pictures import picture_features
-from models.evaluation import predictions
+from models.datasets.conll import file_of, read_all, type_names_in
+from models.datasets.pictures import thumbnails
+from models.datasets.type_names import parse_map, renames_of, types_of
 from models.evaluation.calibration import plot, reliability
-from models.evaluation.scores import score
+from models.evaluation.candidates import BundleCandidate, Labelled, Rows
+from models.evaluation.errors import SHOWN, errors_of, per_post, render
+from models.evaluation.predictions import Found
+from models.evaluation.scores import difference, on_types, score
 from models.inference.options import ModelOptions, detector_or_none
-from models.loading import load_annotator, load_vision_model
 from models.pretrained import SHIPPED
 from models.tagging.bundle import BundleError
-from models.tagging.labels import TYPES
 from models.vision.detectors import DetectorError
 
 CONDITIONS = ("with", "without", "shuffled")
@@ -38,12 +40,12 @@ def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 2 if an option or a file is wrong."""
     parser = _parser()
     options = parser.parse_args(argv)
-    if options.condition != "without" and not options.images and not options.rows:
+    if options.condition != "without" and not options.images and (options.compare or not options.rows):
         parser.error(f"--condition {options.condition} needs --images: give them, or --condition without to score the text alone")
     for name, least in (("threads", 0), ("resamples", 1)):
         if getattr(options, name) < least:
             parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
-    for path in (options.json, options.plot):
+    for path in (options.json, options.plot, options.errors):
         if path and not path.parent.is_dir():
             parser.error(f"{path} cannot be written: there is no folder {path.parent}")
     try:
@@ -60,38 +62,60 @@ def main(argv: list[str]) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
-    posts = read_all(options.data, TYPES)
-    gold = list(posts.values())
-    if options.rows:
-        model, found = f"rows of {options.rows}", predictions.read_rows(posts, options.rows, TYPES)
-    else:
-        model, found = _annotated(gold, options)
-    correct = np.array([one.span in post.spans for post, of_post in zip(gold, found, strict=True) for one in of_post], bool)
-    ece, table = reliability(np.array([one.score for of_post in found for one in of_post]), correct)
-    return {
-        "model": model,
-        "data": [str(path) for path in options.data],
+    files = [file_of(path, "valid") for path in options.data]
+    given = dict(options.map)
+    candidates = [Rows(options.rows) if options.rows else _bundle(options.model, options)]
+    if options.compare:
+        candidates.append(_bundle(options.compare, options))
+    seen = type_names_in(files)
+    known = [kind for candidate in candidates for kind in candidate.types]
+    renames = renames_of(seen, given, known)
+    types = types_of([*seen, *known], renames)
+    posts = read_all(files, types, renames)
+    labelled = Labelled(posts, types, given)
+    found = [candidate.predict(labelled) for candidate in candidates]
+    first, *others = found
+    gold = [*posts.values()]
+    shared = {renames.get(name, name) for name in seen}.intersection(*({given.get(kind, kind) for kind in one.types} for one in candidates))
+    correct = np.array([one.span in post.spans for post, of_post in zip(gold, first, strict=True) for one in of_post], bool)
+    ece, table = reliability(np.array([one.score for of_post in first for one in of_post]), correct)
+    report = {
+        "model": candidates[0].label,
+        "data": [str(path) for path in files],
         "condition": "rows" if options.rows else options.condition,
         "posts": len(gold),
-        **score(gold, found, TYPES, options.resamples, options.seed),
+        **score(gold, first, types, options.resamples, options.seed),
+        "shared": on_types(gold, first, types, shared),
         "ece": ece,
         "reliability": table,
+        "predictions": per_post(labelled, first),
     }
+    if others:
+        report["compare"] = {"model": candidates[1].label} | {
+            name: difference(gold, found, [kind in chosen for kind in types], options.resamples, options.seed)
+            for name, chosen in (("all", types), ("shared", shared))
+        }
+    if options.errors:
+        _write_errors(report, labelled, first, options)
+    return report
 
 
-def _annotated(posts: list[LabelledPost], options: argparse.Namespace) -> tuple[str, list[list[predictions.Prediction]]]:
+def _bundle(model: str, options: argparse.Namespace) -> BundleCandidate:
     detector = None if options.condition == "without" else options.detector
-    models = ModelOptions(options.model, detector, options.device, threads=options.threads)
-    annotator = load_annotator(models)
-    if (types := annotator.bundle.tagger.config.types) != TYPES:
-        raise ValueError(f"--model {options.model} has the types {', '.join(types)}, but the tweets are scored with {', '.join(TYPES)}")
-    features = {}
-    if options.condition != "without":
-        keys = {post.image for post in posts if post.image}
-        features = picture_features(keys, options.images, load_vision_model(models), options.cache)
-    if options.condition == "shuffled":
-        posts = predictions.shuffled(posts, options.seed)
-    return annotator.bundle.label, predictions.annotate(posts, annotator, features)
+    models = ModelOptions(model, detector, options.device, threads=options.threads)
+    images = None if options.condition == "without" else options.images
+    return BundleCandidate(models, images, options.cache, options.condition, options.seed)
+
+
+def _write_errors(report: dict[str, Any], labelled: Labelled, found: Found, options: argparse.Namespace) -> None:
+    """Write the errors as JSON lines, and a page of them beside it."""
+    errors = errors_of(labelled, found)
+    lines = "".join(json.dumps(error, ensure_ascii=False) + "\n" for error in errors)
+    options.errors.write_text(lines, encoding="utf-8", errors="replace")
+    keys = {key for error in errors[:SHOWN] for key in error["images"]}
+    pictures = thumbnails(keys, options.images) if options.images and keys else {}
+    page = options.errors.with_name(options.errors.name + ".html")
+    page.write_text(render(report["model"], errors, pictures), encoding="utf-8", errors="replace")
 
 
 def _table(report: dict[str, Any]) -> str:
@@ -104,6 +128,15 @@ def _table(report: dict[str, Any]) -> str:
         f"  95 % interval of lenient F1: {100 * low:.2f} to {100 * high:.2f}",
         f"  calibration error of scores: {report['ece']:.4f}",
     ]
+    shared = report["shared"]
+    lines.append(f"  shared types: F1 {100 * shared['f1']:.2f} on {', '.join(shared['types']) or 'none'}")
+    for name in ("all", "shared") if "compare" in report else ():
+        one = report["compare"][name]
+        low, high = one["ci95"]
+        lines.append(
+            f"  against {report['compare']['model']}, {name} types: F1 {100 * one['f1'][0]:.2f} and {100 * one['f1'][1]:.2f}, "
+            f"difference {100 * one['difference']:+.2f}, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
+        )
     names = list(report["confusion"])
     lines += ["", "  gold \\ found" + "".join(f"{name:>7}" for name in names)]
     lines += [f"  {name:<12}" + "".join(f"{row[column]:>7}" for column in names) for name, row in report["confusion"].items()]
@@ -113,10 +146,20 @@ def _table(report: dict[str, Any]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="models.evaluate", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
-    add("--data", type=Path, nargs="+", required=True, help="labelled tweets")
+    add("--data", type=Path, nargs="+", required=True, help="labelled posts: files, or folders with a valid file")
     scored = parser.add_mutually_exclusive_group()
     scored.add_argument("--model", default=SHIPPED, help="bundle to score (default: the shipped one)")
     scored.add_argument("--rows", help="folder of annotations to score instead of a bundle")
+    add(
+        "--map",
+        type=parse_map,
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="read the type OLD of data and bundles as NEW, or leave it out if NEW is empty; may be repeated",
+    )
+    add("--compare", metavar="BUNDLE", help="second bundle; tells the difference of F1 with its interval, by a paired bootstrap")
+    add("--errors", type=Path, metavar="FILE", help="file for all errors (.jsonl); FILE.html shows them with their pictures")
     add("--images", help="glob of image shards, or a folder")
     add("--detector", type=detector_or_none, default=SHIPPED, help="as in run_pipeline.py")
     add("--condition", choices=CONDITIONS, default="with", help="pictures: each post's own, none, or each other's (default: with)")

@@ -6,17 +6,22 @@ command that submitted the job.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
 
 import torch
+from huggingface_hub import snapshot_download
 
 from archive.stores import resolve
 from models.inference.options import ModelOptions
 from models.tagging.annotate import Annotator
-from models.tagging.bundle import BundleError, load_bundle, read_settings
+from models.tagging.bundle import FILES, BundleError, load_bundle, read_settings
 from models.vision.vision_model import VisionModel
+
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+"""Id of a repository on the Hugging Face hub: `organisation/name`."""
 
 
 @cache
@@ -47,7 +52,16 @@ def max_pictures(options: ModelOptions) -> int:
 
 @cache
 def local_folder(address: str) -> Path:
-    """Return the folder of a bundle on this machine. A bundle on an object store is copied to a temporary folder first."""
+    """Return the folder of a bundle on this machine.
+
+    A bundle on an object store is copied to a temporary folder, one of the Hugging Face hub to the hub's cache. A local
+    folder comes before a hub id of the same name. Files of the hub are checked like all others, by the hashes in `config.json`.
+
+    Raises:
+        BundleError: it cannot be had.
+    """
+    if HUB_ID.fullmatch(address) and not Path(address).exists():
+        return _from_hub(address)
     try:
         filesystem, path = resolve(address)
         if "file" in filesystem.protocol:
@@ -57,3 +71,14 @@ def local_folder(address: str) -> Path:
     except (OSError, ValueError) as error:
         raise BundleError(f"--model {address} cannot be read ({error}): give the folder of a bundle") from error
     return copy
+
+
+def _from_hub(name: str) -> Path:
+    try:
+        return Path(snapshot_download(name, allow_patterns=[*FILES, "README.md"]))
+    except Exception as error:  # the hub's client passes on those of several libraries
+        reason = " ".join(str(error).split())[:200]
+        raise BundleError(
+            f"--model {name} is no folder here and cannot be had from the Hugging Face hub ({type(error).__name__}: {reason}): "
+            f"give the folder of a bundle, or run 'hf download {name}' where there is a network"
+        ) from error

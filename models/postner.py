@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
@@ -20,6 +19,7 @@ from models.inference.options import detector_or_none
 from models.inference.pool import single_thread
 from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.pretrained import SHIPPED
+from models.tagging.words import without_half_pairs
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage
 from models.vision.images.read import ImageReader, ImageSource
@@ -33,7 +33,6 @@ PICTURES_AT_ONCE = 32
 Images = ImageSource | Sequence[ImageSource] | None
 """The pictures of one text: none, one, or several."""
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _ABSENT = object()
 
 
@@ -162,4 +161,4 @@ def _checked(place: int, text: str, images: Images) -> tuple[str, dict[str, Imag
             raise TypeError(f"picture {number} of text {place} is {type(image).__name__}: give a path, bytes or a Pillow image")
         key = f"image-{number}" if isinstance(image, bytes | Image.Image) else Path(image).name
         keyed[f"{number}-{key}" if key in keyed else key] = image
-    return _LONE_SURROGATE.sub("\ufffd", text), keyed
+    return without_half_pairs(text), keyed

@@ -2,8 +2,10 @@
 
     python -m models.train --data DIR [DIR ...] --images GLOB --encoder FOLDER_OR_ID --vectors W2V --output BUNDLE
 
-Each DIR holds `train.txt` and `valid.txt` in CoNLL format with `IMGID:` lines. The epoch with the best score on all
-`valid.txt` together is saved. An interrupted run resumes when you repeat the command, with the same result.
+Each DIR holds labelled posts for training and validation: `train.txt` and `valid.txt` in CoNLL format with `IMGID:` lines,
+or `train.jsonl` and `valid.jsonl` with spans, as Prodigy, doccano, Label Studio and `datasets` write them. The entity types
+are those of the data; --map renames or drops some. The epoch with the best score on all valid sets together is saved.
+An interrupted run resumes when you repeat the command, with the same result.
 
 With --teacher and --unlabelled the tagger also learns from the marginals of trained bundles on raw posts (distillation).
 """
@@ -14,7 +16,6 @@ import argparse
 import json
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 from transformers.utils import logging
 
 from archive.digest import file_sha256
-from models.datasets.conll import LabelledPost, read_conll
+from models.datasets.conll import file_of
 from models.datasets.pictures import picture_features
 from models.datasets.raw_posts import sample_texts
 from models.datasets.word_vectors import read_vectors
@@ -36,13 +37,13 @@ from models.tagging.bundle import BundleSettings, load_bundle, save_bundle
 from models.tagging.encoding import Encoder
 from models.tagging.granularities import Source, granularity_class
 from models.tagging.granularities.objects import OBJECT_CLASSES
-from models.tagging.labels import TYPES
 from models.tagging.tagger import Tagger, TaggerConfig
 from models.training.card import card
 from models.training.checkpoint import Checkpoint
 from models.training.config import TrainingConfig
 from models.training.curves import write_curves
 from models.training.examples import Example, distilled_examples, examples
+from models.training.labelled_sets import LabelledSet, read_sets
 from models.training.loop import Training
 from models.training.options import parse
 from models.training.teachers import teacher_marginals
@@ -53,9 +54,6 @@ from models.vision.vision_model import VisionModel
 
 BACKBONE_FOLDER = "backbone"
 """Folder of a bundle for its vision backbone."""
-
-LabelledSet = dict[Path, tuple[list[LabelledPost], Counter[str]]]
-"""Tweets and counts of repairs by folder."""
 
 
 def main(argv: list[str]) -> int:
@@ -73,10 +71,13 @@ def main(argv: list[str]) -> int:
 
 def _train(options: argparse.Namespace, argv: list[str]) -> None:
     config = TrainingConfig(**{field.name: getattr(options, field.name) for field in fields(TrainingConfig)})
-    train_posts, valid_posts = (
-        {folder: read_conll(folder / name, TYPES) for folder in options.data} for name in ("train.txt", "valid.txt")
-    )
-    hashes = {str(path): file_sha256(path) for path in _input_files(options) if path.is_file()}
+    files = {name: {folder: file_of(folder, name) for folder in options.data} for name in ("train", "valid")}
+    types, train_posts, valid_posts = read_sets(files["train"], files["valid"], dict(options.map))
+    hashes = {
+        str(path): file_sha256(path)
+        for path in [*files["train"].values(), *files["valid"].values(), *_input_files(options)]
+        if path.is_file()
+    }
     checkpoint = Checkpoint(options.output, json.dumps([argv, hashes], indent=1))
     torch.manual_seed(config.seed)
     torch.set_num_threads(options.threads)
@@ -84,7 +85,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
     pretrained, tokenizer = _text_encoder(options.encoder)
     table = _table(options)
     vision_model = _vision_model(options)
-    tagger_config = _tagger_config(options, pretrained.config.to_dict(), table, vision_model)
+    tagger_config = _tagger_config(options, types, pretrained.config.to_dict(), table, vision_model)
     settings = _settings(options, vision_model)
     encoder = _encoder(tokenizer, tagger_config, table, settings)
     features: dict[str, ImageFeatures] = {}
@@ -110,17 +111,28 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
         folder: [span_f1(stored, data, encoder, torch.device("cpu"), pictures) for pictures in (True, False)]
         for folder, data in valid.items()
     }
-    text = card(settings.name, argv, config.seed, train_posts, hashes, len(features), scores, training.history)
+    text = card(
+        settings.name,
+        types,
+        options.encoder,
+        options.language,
+        argv,
+        config.seed,
+        train_posts,
+        hashes,
+        len(features),
+        scores,
+        training.history,
+    )
     (options.output / "README.md").write_text(text)
     checkpoint.remove()
 
 
 def _input_files(options: argparse.Namespace) -> list[Path]:
-    """Return the files that the result depends on. A run resumes only if they are the same."""
-    labelled = [folder / f"{name}.txt" for name in ("train", "valid") for folder in options.data]
+    """Return the files beside the labelled posts that the result depends on. A run resumes only if they are the same."""
     table = [options.vectors] if options.vectors else [options.table / "augmentation.safetensors"] if options.table else []
     distilled = [*(options.unlabelled or ()), *(folder / "config.json" for folder in options.teacher or ())]
-    return [*labelled, Path(options.encoder) / "model.safetensors", *table, *distilled]
+    return [Path(options.encoder) / "model.safetensors", *table, *distilled]
 
 
 def _vision_model(options: argparse.Namespace) -> VisionModel | None:
@@ -148,10 +160,15 @@ def _text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def _tagger_config(
-    options: argparse.Namespace, encoder: dict[str, Any], table: AugmentationTable | None, vision_model: VisionModel | None
+    options: argparse.Namespace,
+    types: tuple[str, ...],
+    encoder: dict[str, Any],
+    table: AugmentationTable | None,
+    vision_model: VisionModel | None,
 ) -> TaggerConfig:
     return TaggerConfig(
         encoder=encoder,
+        types=types,
         augmentation=options.augmentation if table else "none",
         augmentation_width=table.vectors.shape[1] if table else 0,
         casing=options.casing,

@@ -138,7 +138,11 @@ class RunOptions:
         1, metavar="N", least=1, help="processes on this machine that share the work, each with its part of the threads"
     )
     model: str = option(
-        SHIPPED, metavar="DIR", default_means=THE_SHIPPED_ONE, changes_rows=True, help="model bundle: a folder, also on a store"
+        SHIPPED,
+        metavar="DIR",
+        default_means=THE_SHIPPED_ONE,
+        changes_rows=True,
+        help="model bundle: a folder, also on a store, or a Hugging Face hub id",
     )
     detector: str | None = option(
         SHIPPED,

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import fields
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from archive.images import Member, ShardProblem, fetch, find_shards, members_by_name
-from archive.images.decode import Limits
+from archive.images.decode import Limits, decode
 from archive.images.image_error import ImageError
+from archive.images.index import open_index, update_index
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import VisionModel
 
 BATCH = 32
+THUMBNAIL_SIDE = 240
 FEATURE_FIELDS = tuple(field.name for field in fields(ImageFeatures) if field.name != "lines")
 SCALARS = {"width": int, "height": int, "is_partial": bool}
 PLACE = "place"
@@ -29,13 +35,13 @@ MAX_PROBLEMS_PRINTED = 5
 
 
 def picture_features(names: Iterable[str], images: str, vision_model: VisionModel, cache: Path | None) -> dict[str, ImageFeatures]:
-    """Return image features by name; the name `123` means the key `123.jpg`.
+    """Return image features by name; the name `123` means the key `123.jpg`, else what the command would find for it.
 
-    If a key occurs more than once, the first shard counts, and in it the last picture. Missing and unreadable pictures are
+    If `123.jpg` occurs more than once, the first shard counts, and in it the last picture. Missing and unreadable pictures are
     left out, and their number is printed to standard error.
 
     Args:
-        names: values of `IMGID:`.
+        names: values of `IMGID:`, or keys of pictures.
         images: glob of shards, or a folder.
         vision_model: detector and grid network.
         cache: file with features from an earlier run of the same networks; created if missing. A picture's features are
@@ -67,9 +73,35 @@ def picture_features(names: Iterable[str], images: str, vision_model: VisionMode
     return features
 
 
+def thumbnails(names: Iterable[str], images: str) -> dict[str, str]:
+    """Return small JPEGs of pictures by name, as `data:` addresses. Missing and unreadable pictures are left out."""
+    members, _ = _members(set(names), images)
+    name_of = {member: name for name, member in members.items()}
+    limits = Limits()
+    small = {}
+    for member, data in fetch(sorted(name_of), limits.max_image_bytes):
+        if isinstance(data, ImageError):
+            continue
+        try:
+            picture = Image.fromarray(decode(data, limits, THUMBNAIL_SIDE).pixels)
+        except ImageError:
+            continue
+        picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+        file = BytesIO()
+        picture.save(file, "JPEG", quality=70)
+        small[name_of[member]] = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return small
+
+
 def _members(wanted: set[str], images: str) -> tuple[dict[str, Member], list[ShardProblem]]:
-    members, problems = members_by_name(find_shards([images], "--images").shards)
-    return {name: members[key] for name in wanted if (key := f"{name}.jpg") in members}, problems
+    shards = find_shards([images], "--images").shards
+    by_name, problems = members_by_name(shards)
+    members = {name: by_name[key] for name in wanted if (key := f"{name}.jpg") in by_name}
+    if others := sorted(wanted - members.keys()):
+        with TemporaryDirectory(prefix="postner-index-") as folder:
+            found = open_index(update_index(shards, folder, folder).file).locate(others, Limits().max_image_bytes).places
+        members |= {name: place for name, place in found.items() if isinstance(place, Member)}
+    return members, problems
 
 
 def _report(wanted: set[str], features: dict[str, ImageFeatures], problems: list[ShardProblem], images: str) -> None:
@@ -77,11 +109,9 @@ def _report(wanted: set[str], features: dict[str, ImageFeatures], problems: list
         print(f"{problem.shard}: {problem.reason}: {problem.detail}", file=sys.stderr)
     missing = sorted(wanted - features.keys())
     if missing and not features:
-        raise ValueError(
-            f"--images {images!r} has none of the {len(missing)} pictures that the tweets name, such as {missing[0] + '.jpg'!r}"
-        )
+        raise ValueError(f"--images {images!r} has none of the {len(missing)} pictures that the tweets name, such as {missing[0]!r}")
     if missing:
-        print(f"{len(missing)} of {len(wanted)} pictures are missing or cannot be read, such as {missing[0] + '.jpg'!r}", file=sys.stderr)
+        print(f"{len(missing)} of {len(wanted)} pictures are missing or cannot be read, such as {missing[0]!r}", file=sys.stderr)
 
 
 def _place(member: Member) -> str:

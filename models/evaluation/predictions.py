@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.dataset
 
-from models.datasets.conll import LabelledPost, covering, text_of
+from models.datasets.labelled_post import LabelledPost, covering, text_of
 from models.tagging.annotate import Annotator
 from models.tagging.labels import Span
 from models.vision.images.features import ImageFeatures
@@ -27,44 +27,69 @@ class Prediction:
     score: float
 
 
-def annotate(posts: Sequence[LabelledPost], annotator: Annotator, features: dict[str, ImageFeatures]) -> list[list[Prediction]]:
+Found = list[list[Prediction]]
+"""The predictions for each post."""
+
+
+def annotate(
+    posts: Sequence[LabelledPost],
+    annotator: Annotator,
+    features: dict[str, ImageFeatures],
+    types: Sequence[str],
+    renames: Mapping[str, str],
+) -> Found:
     """Return the predictions of a model for each post. A post's picture is read if `features` has its name."""
     found: list[list[Prediction]] = []
     for start in range(0, len(posts), BATCH_SIZE):
         batch = posts[start : start + BATCH_SIZE]
         inputs = [(text_of(post)[0], {post.image: features[post.image]} if post.image in features else {}) for post in batch]
         for post, entities in zip(batch, annotator.annotate(inputs), strict=True):
-            found.append(over_tokens(post, [(e.start, e.end, e.type, e.score) for e in entities], annotator.bundle.tagger.config.types))
+            found.append(over_tokens(post, _renamed(((e.start, e.end, e.type, e.score) for e in entities), renames), types))
     return found
 
 
-def read_rows(posts: dict[str, LabelledPost], rows: str, types: Sequence[str]) -> list[list[Prediction]]:
-    """Return the predictions for each post from rows that the pipeline wrote.
+def load_rows(folder: str) -> dict[str, dict[str, Any]]:
+    """Return the rows that the command wrote, by id of the post. Raises ValueError if they cannot be read."""
+    try:
+        table = pyarrow.dataset.dataset(folder, format="parquet").to_table(columns=["post_id", "text", "entities"])
+    except (OSError, pyarrow.ArrowException) as error:
+        raise ValueError(f"--rows {folder} cannot be read as rows that run_pipeline.py wrote: {error}") from error
+    return {row["post_id"]: row for row in table.to_pylist()}
+
+
+def of_rows(
+    posts: Mapping[str, LabelledPost], rows: Mapping[str, dict[str, Any]], folder: str, types: Sequence[str], renames: Mapping[str, str]
+) -> Found:
+    """Return the predictions for each post from rows that the command wrote.
 
     Args:
         posts: by the `post_id` that `python -m models.datasets.conll` gave them.
-        rows: folder of annotations, Parquet.
+        rows: by id of the post.
+        folder: of the rows.
         types: entity types.
+        renames: new name of types of the rows; empty to drop them.
 
     Raises:
-        ValueError: the rows cannot be read, a post has no row, or its row has another text.
+        ValueError: a post has no row, or its row has another text.
     """
-    try:
-        table = pyarrow.dataset.dataset(rows, format="parquet").to_table(columns=["post_id", "text", "entities"])
-    except (OSError, pyarrow.ArrowException) as error:
-        raise ValueError(f"--rows {rows} cannot be read as rows that run_pipeline.py wrote: {error}") from error
-    by_id: dict[str, dict[str, Any]] = {row["post_id"]: row for row in table.to_pylist()}
     found = []
     for name, post in posts.items():
-        row = by_id.get(name)
+        row = rows.get(name)
         if row is None:
             raise ValueError(
-                f"--rows {rows} has no row of post {name!r}: annotate the output of 'python -m models.datasets.conll' for --data"
+                f"--rows {folder} has no row of post {name!r}: annotate the output of 'python -m models.datasets.conll' for --data"
             )
         if row["text"] != text_of(post)[0]:
-            raise ValueError(f"--rows {rows}: post {name!r} has another text than in --data")
-        found.append(over_tokens(post, [(e["start"], e["end"], e["type"], e["score"]) for e in row["entities"]], types))
+            raise ValueError(f"--rows {folder}: post {name!r} has another text than in --data")
+        entities = ((e["start"], e["end"], e["type"], e["score"]) for e in row["entities"])
+        found.append(over_tokens(post, _renamed(entities, renames), types))
     return found
+
+
+def _renamed(entities: Iterable[tuple[int, int, str, float]], renames: Mapping[str, str]) -> Iterator[tuple[int, int, str, float]]:
+    for start, end, kind, score in entities:
+        if name := renames.get(kind, kind):
+            yield start, end, name, score
 
 
 def over_tokens(post: LabelledPost, entities: Iterable[tuple[int, int, str, float]], types: Sequence[str]) -> list[Prediction]:
@@ -88,5 +113,5 @@ def shuffled(posts: Sequence[LabelledPost], seed: int) -> list[LabelledPost]:
     step = max(posts_of.values(), default=0)
     mixed = list(posts)
     for index, other in zip(with_picture, with_picture[step:] + with_picture[:step], strict=True):
-        mixed[index] = LabelledPost(posts[other].image, posts[index].tokens, posts[index].spans)
+        mixed[index] = replace(posts[index], image=posts[other].image)
     return mixed

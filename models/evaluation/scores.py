@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from models.datasets.conll import LabelledPost
+from models.datasets.labelled_post import LabelledPost
 from models.evaluation.predictions import Prediction
 from models.tagging.labels import Span, spans_to_tags, tags_of
 
@@ -66,6 +67,41 @@ def bootstrap(of_posts: np.ndarray, resamples: int, seed: int) -> list[float]:
     times = chance.multinomial(len(of_posts), np.full(len(of_posts), 1 / len(of_posts)), size=resamples)  # shape: (resamples, N)
     low, high = np.percentile(_f1(times @ of_posts), [2.5, 97.5])
     return [float(low), float(high)]
+
+
+def on_types(
+    posts: Sequence[LabelledPost], found: Sequence[Sequence[Prediction]], types: Sequence[str], chosen: Collection[str]
+) -> dict[str, Any]:
+    """Return micro F1 of the spans of some types alone; the others count neither as gold nor as predicted."""
+    correct, predicted, gold = _counts_of(posts, found, [name in chosen for name in types]).sum(0).tolist()
+    scores = {"precision": correct / max(predicted, 1), "recall": correct / max(gold, 1), "gold": gold}
+    return {"types": [name for name in types if name in chosen], "f1": 2 * correct / max(predicted + gold, 1)} | scores
+
+
+def difference(
+    posts: Sequence[LabelledPost], found: Sequence[Sequence[Sequence[Prediction]]], is_counted: Sequence[bool], resamples: int, seed: int
+) -> dict[str, Any]:
+    """Return micro F1 of two models, the first minus the second, and its 95 % interval by a paired bootstrap over posts.
+
+    Args:
+        posts: with gold spans over tokens.
+        found: for each of the two models, the predictions for each post.
+        is_counted: for each type, whether its spans count.
+        resamples: number of samples; both models are scored on the same ones.
+        seed: of the random numbers.
+    """
+    first, second = (_counts_of(posts, of_model, is_counted) for of_model in found)
+    scores = [float(_f1(one.sum(0))) for one in (first, second)]
+    chance = np.random.default_rng(seed)
+    times = chance.multinomial(len(posts), np.full(len(posts), 1 / len(posts)), size=resamples)
+    low, high = np.percentile(_f1(times @ first) - _f1(times @ second), [2.5, 97.5])
+    return {"f1": scores, "difference": scores[0] - scores[1], "ci95": [float(low), float(high)]}
+
+
+def _counts_of(posts: Sequence[LabelledPost], found: Sequence[Sequence[Prediction]], is_counted: Sequence[bool]) -> np.ndarray:
+    """Return `counts` of the spans of some types."""
+    gold = [replace(post, spans=tuple(span for span in post.spans if is_counted[span.type])) for post in posts]
+    return counts(gold, [[one.span for one in of_post if is_counted[one.span.type]] for of_post in found])
 
 
 def confusion(posts: Sequence[LabelledPost], spans: Sequence[Sequence[Span]], types: Sequence[str]) -> dict[str, dict[str, int]]:

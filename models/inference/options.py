@@ -13,7 +13,7 @@ class ModelOptions:
     """Which models to load, on which device.
 
     Attributes:
-        model: folder or address of a model bundle, or `shipped`.
+        model: folder, address or Hugging Face hub id of a model bundle, or `shipped`.
         detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a detector, or `shipped`; None for no detector.
         ocr: name of the text reader; None for no text reader.
         device: `cpu`, `cuda`, `cuda:1`, or `auto`.

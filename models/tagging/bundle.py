@@ -28,6 +28,9 @@ from models.tagging.bundle_format_1 import upgrade
 from models.tagging.tagger import Tagger, TaggerConfig
 
 FORMAT = 2
+LOADED = ("model.safetensors", "augmentation.txt", "tokenizer/*", "backbone/*")
+FILES = ("config.json", *LOADED)
+"""Patterns of the files of a bundle that are read."""
 QUANTISED_FROM_ELEMENTS = 4096
 TABLE = "augmentation.vectors"
 
@@ -172,9 +175,7 @@ def _verified_config(folder: Path) -> tuple[dict[str, Any], str]:
 
 def _loaded_files(folder: Path) -> list[Path]:
     """Return the files of a bundle that are loaded, except `config.json`."""
-    return sorted(
-        path for pattern in ("model.safetensors", "augmentation.txt", "tokenizer/*", "backbone/*") for path in folder.glob(pattern)
-    )
+    return sorted(path for pattern in LOADED for path in folder.glob(pattern))
 
 
 def _quantised(name: str, tensor: Tensor) -> dict[str, Tensor]:

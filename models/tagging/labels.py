@@ -11,7 +11,7 @@ from torch import Tensor
 Index = TypeVar("Index", int, Tensor)
 
 TYPES = ("PER", "LOC", "ORG", "MISC")
-"""Entity types of the Twitter-2015 and Twitter-2017 sets. To train with another type, add it here. Each bundle stores its own list."""
+"""Entity types of the Twitter-2015 and Twitter-2017 sets, and of the shipped bundle. Each bundle stores its own list."""
 
 ALIASES = {
     "OTHER": "MISC",  # Twitter-2015

@@ -19,6 +19,9 @@ _WORD = regex.compile(
 )
 
 
+_HALF_PAIR = regex.compile("[\ud800-\udfff]")
+
+
 def split_words(text: str) -> list[tuple[int, int]]:
     """Return the (start, end) of each word in Unicode code points: in order, not empty, not overlapping.
 
@@ -26,6 +29,11 @@ def split_words(text: str) -> list[tuple[int, int]]:
     not part of any word. `@` and `#` are words of their own, as in the Twitter-2017 set: the entity in `#NBA` is `NBA`.
     """
     return [match.span() for match in _WORD.finditer(text)]
+
+
+def without_half_pairs(text: str) -> str:
+    """Return a text with each half of a surrogate pair as U+FFFD. Tokenizers read only what UTF-8 can encode."""
+    return _HALF_PAIR.sub("\ufffd", text)
 
 
 def word_shape(word: str) -> int:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from models.datasets.conll import LabelledPost
+from models.datasets.labelled_post import LabelledPost
 
 CARD = """\
+---
+{front}---
+
 # {name}
 
-Tagger of named entities (PER, LOC, ORG, MISC) in social-media posts and their pictures, by the method of
+Tagger of named entities ({types}) in social-media posts and their pictures, by the method of
 *Multi-granularity cross-modality representation learning for named entity recognition on social media* (arXiv 2210.14163).
 
 Trained on {tweets} tweets ({orphans} orphan I- repaired), {pictures} pictures, with seed {seed}, by
@@ -40,6 +45,9 @@ SHA-256 of the files that it was trained from:
 
 def card(
     name: str,
+    types: Sequence[str],
+    encoder: str,
+    language: str | None,
     argv: list[str],
     seed: int,
     read: dict[Path, tuple[list[LabelledPost], Any]],
@@ -52,6 +60,9 @@ def card(
 
     Args:
         name: of the bundle.
+        types: entity types.
+        encoder: Hugging Face text encoder, or folder, that it was trained from.
+        language: ISO 639 code of the labelled posts, if it is known.
         argv: of the training command.
         seed: of the run.
         read: by training folder, its tweets and the counts of repairs, from `read_conll`.
@@ -60,8 +71,11 @@ def card(
         scores: valid F1 by folder, with pictures and without, 0 to 1.
         history: one record per epoch, from `Training.history`.
     """
+    front = front_matter(encoder, language, list(dict.fromkeys(folder.name for folder in read)))
     return CARD.format(
+        front=front,
         name=name,
+        types=", ".join(types),
         command="python -m models.train " + shlex.join(argv),
         seed=seed,
         tweets=sum(len(posts) for posts, _ in read.values()),
@@ -73,3 +87,21 @@ def card(
         history="\n".join(f"| {r['epoch']} | {r['loss']:.3f} | {100 * r['valid_f1']:.2f} |" for r in history),
         hashes="\n".join(f"{digest}  {'/'.join(Path(path).parts[-2:])}" for path, digest in hashes.items()),
     )
+
+
+def front_matter(encoder: str, language: str | None, datasets: Sequence[str]) -> str:
+    """Return the fields by which the Hugging Face hub lists a bundle, YAML. Its lists are written as JSON, which YAML includes.
+
+    The licence is left open (`other`): it is that of the encoder and of the data.
+    """
+    fields = {
+        "language": language,
+        "license": "other",
+        "library_name": "postner",
+        "pipeline_tag": "token-classification",
+        "tags": ["postner", "named-entity-recognition", "multimodal", "social-media"],
+        "datasets": list(datasets),
+        "metrics": ["f1", "precision", "recall"],
+        "base_model": encoder,
+    }
+    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in fields.items() if value)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.datasets.conll import LabelledPost, covering, text_of
+from models.datasets.labelled_post import LabelledPost, covering, text_of
 from models.tagging.encoding import Encoder, Window, word_index
 from models.tagging.labels import Span, begin, is_inside, spans_to_tags, type_of
 from models.tagging.tagger import Batch

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from archive.command_line import HelpFormatter
+from models.datasets.type_names import parse_map
 from models.inference.devices import usable_cores
 from models.inference.options import detector_or_none
 from models.pretrained import PRETRAINED
@@ -33,8 +34,17 @@ def parse(argv: list[str], description: str | None) -> argparse.Namespace:
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("data").add_argument
-    add("--data", type=Path, nargs="+", required=True, help="folders with train.txt and valid.txt")
-    add("--images", help="glob of image shards, or a folder; member IMGID.jpg is the picture of IMGID. Without it: text only")
+    add("--data", type=Path, nargs="+", required=True, help="folders with train and valid: .txt or .conll (CoNLL), .jsonl or .json (spans)")
+    add(
+        "--map",
+        type=parse_map,
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="read entities of type OLD as NEW, or leave them out if NEW is empty; may be repeated",
+    )
+    add("--language", metavar="CODE", help="language of the labelled posts, such as en, for the model card")
+    add("--images", help="glob of image shards, or a folder; a post's key names its picture as in the command. Without it: text only")
     add(
         "--detector",
         type=detector_or_none,

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from gensim.models import KeyedVectors
 from transformers import BertConfig, BertModel, BertTokenizer, ResNetConfig, ResNetModel
 
 from archive.images.decode import Limits
-from models.datasets.conll import read_conll, text_of
+from models import evaluate
+from models.datasets.conll import read_conll
+from models.datasets.labelled_post import text_of
 from models.inference.options import ModelOptions
 from models.loading import load_annotator, load_vision_model
 from models.tagging.bundle import load_bundle
@@ -152,6 +155,69 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bundle(material: Path) -> N
         assert state["place"][:2] == (epoch, step)
     assert main(arguments) == 0
     assert (material / "bundle" / "model.safetensors").read_bytes() == whole
+
+
+KINDS = {"Paris": "city", "Rome": "town", "Oslo": "PER", "Lima": "noise"}
+
+
+def own_labels(count: int, seed: int) -> str:
+    """Posts of five types as Prodigy writes them, with pictures by their whole names."""
+    chance = random.Random(seed)
+    lines = []
+    for number in range(count):
+        person, place = chance.choice(PEOPLE).title(), chance.choice(PLACES).title()
+        text = f"{person} {chance.choice(REST)} {place}!"
+        spans = [
+            {"start": 0, "end": len(person), "label": "hero" if person in ("Anna", "Bob") else "villain"},
+            {
+                "start": text.index(place),
+                "end": len(text) - 1,
+                "label": {"Paris": "city", "Rome": "town", "Oslo": "PER"}.get(place, "noise"),
+            },
+        ]
+        lines.append(json.dumps({"text": text, "spans": spans, "images": [f"{number % 3}.jpg"]}))
+    return "\n".join(lines)
+
+
+def test_own_types_are_trained_and_scored_beside_those_of_the_shipped_bundle(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = material / "own"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text(own_labels(200, 1))
+    (folder / "valid.jsonl").write_text(own_labels(20, 2))
+    given = [f"--data={folder}", "--map=noise=", "--map=town=village", "--epochs=5", "--language=en"]
+    assert main(command(material, *given)) == 0
+    said = capsys.readouterr().err
+    assert "types: PER, city, hero, village, villain" in said
+    assert "type noise: left out" in said
+    bundle = load_bundle(material / "bundle")
+    assert bundle.tagger.config.types == ("PER", "city", "hero", "village", "villain")
+    card = (material / "bundle" / "README.md").read_text()
+    front = yaml.safe_load(card.split("---")[1])
+    assert (front["language"], front["library_name"], front["datasets"]) == ("en", "postner", ["own"])
+    scored = [f"--data={folder}", "--map=noise=", "--map=town=village", f"--images={material}/pictures", "--threads=1"]
+    report, errors = material / "report.json", material / "errors.jsonl"
+    assert evaluate.main([*scored, f"--model={material}/bundle", "--compare=shipped", f"--json={report}"]) == 0
+    scores = json.loads(report.read_text())
+    assert scores["lenient"]["f1"] > 0.9
+    assert set(scores["types"]) == {"PER", "LOC", "ORG", "MISC", "city", "hero", "villain", "village"}
+    assert scores["shared"]["types"] == ["PER"]
+    against = scores["compare"]
+    assert against["model"].startswith("postner-e5-small@")
+    low, high = against["all"]["ci95"]
+    assert low <= against["all"]["difference"] <= high
+    assert against["all"]["f1"][0] > against["all"]["f1"][1]
+    assert len(scores["predictions"]) == 20
+    first = scores["predictions"][0]
+    assert all(first["text"][one["start"] : one["end"]] == one["text"] for one in first["gold"] + first["predicted"])
+    assert first["images"] == ["0.jpg"]
+    assert evaluate.main([*scored, "--model=shipped", f"--errors={errors}"]) == 0
+    written = [json.loads(line) for line in errors.read_text().splitlines()]
+    assert {error["kind"] for error in written} <= {"missed", "spurious", "wrong type", "wrong boundary"}
+    page = Path(f"{errors}.html").read_text()
+    assert page.count("<article>") == len(written) > 0
+    assert "data:image/jpeg;base64," in page
+    assert main([*command(material, *given, f"--output={material}/other"), "--map=nothing=x"]) == 2
+    assert "--map nothing=x: the data have no such type" in capsys.readouterr().err
 
 
 def test_another_command_does_not_go_on(material: Path, capsys: pytest.CaptureFixture[str]) -> None:

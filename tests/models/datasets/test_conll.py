@@ -25,7 +25,9 @@ def test_types_of_wnut17_are_read_as_ours(tmp_path: Path) -> None:
     assert posts[0].spans == ((0, 0, TYPES.index("PER")), (1, 2, TYPES.index("MISC")), (3, 3, TYPES.index("ORG")))
 
 
-@pytest.mark.parametrize(("line", "words"), [("token", "token<TAB>tag"), ("token\tB-DOG", "B-DOG"), ("token\tX", "'X'")])
+@pytest.mark.parametrize(
+    ("line", "words"), [("token", "token<TAB>tag"), ("token\tB-DOG", "type 'DOG' is none of PER, LOC, ORG, MISC"), ("token\tX", "'X'")]
+)
 def test_a_bad_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     (tmp_path / "a.txt").write_text(f"good\tO\n{line}\n")
     with pytest.raises(ValueError, match=r"a\.txt:2: .*" + words):
@@ -45,8 +47,8 @@ def test_tweets_of_two_files_keep_apart(tmp_path: Path, monkeypatch: pytest.Monk
         path.parent.mkdir(parents=True)
         path.write_text("x\tO\n\ny\tO\n")
     monkeypatch.chdir(paths[0].parent)
-    assert list(read_all([Path("valid.txt")], TYPES)) == ["set/valid:000000", "set/valid:000001"]
+    assert list(read_all([Path("valid.txt")], TYPES, {})) == ["set/valid:000000", "set/valid:000001"]
     with pytest.raises(ValueError, match=r"b/set/valid\.txt is the second file called set/valid\.txt"):
-        read_all(paths, TYPES)
+        read_all(paths, TYPES, {})
     assert main([str(path) for path in paths]) == 2
     assert "the second file" in capsys.readouterr().err

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 from seqeval.metrics.sequence_labeling import get_entities
 
-from models.datasets.conll import LabelledPost, read_conll
+from models.datasets.conll import read_conll
+from models.datasets.labelled_post import LabelledPost
 from models.evaluation.calibration import fit_temperature, plot, reliability
 from models.evaluation.predictions import Prediction, over_tokens, shuffled
 from models.evaluation.scores import bootstrap, counts, score

@@ -13,7 +13,8 @@ import torch
 from gensim.models import KeyedVectors
 
 from models.augment import coverage, main
-from models.datasets.conll import read_conll, text_of
+from models.datasets.conll import read_conll
+from models.datasets.labelled_post import text_of
 from models.datasets.word_vectors import read_vectors
 from models.tagging.augmentation import NEIGHBOURS, AugmentationTable, build_table, load_table, save_table
 from models.tagging.labels import TYPES

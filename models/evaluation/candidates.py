@@ -1,0 +1,75 @@
+"""What is scored: a bundle, or rows that the command wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.datasets.labelled_post import LabelledPost
+from models.datasets.pictures import picture_features
+from models.evaluation import predictions
+from models.evaluation.predictions import Found
+from models.loading import ModelOptions, load_annotator, load_vision_model
+from models.tagging.labels import TYPES
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled posts.
+
+    Attributes:
+        posts: by identifier.
+        types: that the types of their spans, and of predictions, are indices of.
+        renames: new name of types of predictions; empty to drop them.
+    """
+
+    posts: Mapping[str, LabelledPost]
+    types: Sequence[str]
+    renames: Mapping[str, str]
+
+
+class BundleCandidate:
+    """A bundle, to be scored with each post's own pictures, with none, or with those of other posts.
+
+    Attributes:
+        label: name and hash.
+        types: that it predicts.
+    """
+
+    def __init__(self, models: ModelOptions, images: str | None, cache: Path | None, condition: str, seed: int) -> None:
+        self._models, self._images, self._cache, self._condition, self._seed = models, images, cache, condition, seed
+        bundle = load_annotator(models).bundle
+        self.label = bundle.label
+        self.types = bundle.tagger.config.types
+
+    def predict(self, labelled: Labelled) -> Found:
+        """Return the predictions for each post. Raises ValueError if no picture can be used."""
+        posts = [*labelled.posts.values()]
+        features = {}
+        if self._images:
+            keys = {post.image for post in posts if post.image}
+            features = picture_features(keys, self._images, load_vision_model(self._models), self._cache) if keys else {}
+        if self._condition == "shuffled":
+            posts = predictions.shuffled(posts, self._seed)
+        return predictions.annotate(posts, load_annotator(self._models), features, labelled.types, labelled.renames)
+
+
+class Rows:
+    """Rows that the command wrote.
+
+    Attributes:
+        label: says which.
+        types: of their entities, or all of ours if there are no others.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._rows = predictions.load_rows(folder)
+        self._folder = folder
+        self.label = f"rows of {folder}"
+        found = tuple(dict.fromkeys(entity["type"] for row in self._rows.values() for entity in row["entities"]))
+        self.types = TYPES if {*found} <= {*TYPES} else found
+
+    def predict(self, labelled: Labelled) -> Found:
+        """Return the predictions for each post. Raises ValueError if a post has no row, or its row another text."""
+        return predictions.of_rows(labelled.posts, self._rows, self._folder, labelled.types, labelled.renames)
