@@ -29,6 +29,7 @@ from models.evaluation.errors import SHOWN, errors_of, per_post, render
 from models.evaluation.predictions import Found
 from models.evaluation.scores import difference, on_types, score
 from models.inference.options import ModelOptions, detector_or_none
+from models.loading import load_annotator, load_vision_model
 from models.pretrained import SHIPPED
 from models.tagging.bundle import BundleError
 from models.vision.detectors import DetectorError
@@ -104,7 +105,7 @@ def _bundle(model: str, options: argparse.Namespace) -> BundleCandidate:
     detector = None if options.condition == "without" else options.detector
     models = ModelOptions(model, detector, options.device, threads=options.threads)
     images = None if options.condition == "without" else options.images
-    return BundleCandidate(models, images, options.cache, options.condition, options.seed)
+    return BundleCandidate(load_annotator(models), load_vision_model(models), images, options.cache, options.condition, options.seed)
 
 
 def _write_errors(report: dict[str, Any], labelled: Labelled, found: Found, options: argparse.Namespace) -> None:

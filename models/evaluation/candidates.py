@@ -10,8 +10,9 @@ from models.datasets.labelled_post import LabelledPost
 from models.datasets.pictures import picture_features
 from models.evaluation import predictions
 from models.evaluation.predictions import Found
-from models.loading import ModelOptions, load_annotator, load_vision_model
+from models.tagging.annotate import Annotator
 from models.tagging.labels import TYPES
+from models.vision.vision_model import VisionModel
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,13 @@ class BundleCandidate:
         types: that it predicts.
     """
 
-    def __init__(self, models: ModelOptions, images: str | None, cache: Path | None, condition: str, seed: int) -> None:
-        self._models, self._images, self._cache, self._condition, self._seed = models, images, cache, condition, seed
-        bundle = load_annotator(models).bundle
-        self.label = bundle.label
-        self.types = bundle.tagger.config.types
+    def __init__(
+        self, annotator: Annotator, vision_model: VisionModel, images: str | None, cache: Path | None, condition: str, seed: int
+    ) -> None:
+        self._annotator, self._vision_model = annotator, vision_model
+        self._images, self._cache, self._condition, self._seed = images, cache, condition, seed
+        self.label = annotator.bundle.label
+        self.types = annotator.bundle.tagger.config.types
 
     def predict(self, labelled: Labelled) -> Found:
         """Return the predictions for each post. Raises ValueError if no picture can be used."""
@@ -49,10 +52,10 @@ class BundleCandidate:
         features = {}
         if self._images:
             keys = {post.image for post in posts if post.image}
-            features = picture_features(keys, self._images, load_vision_model(self._models), self._cache) if keys else {}
+            features = picture_features(keys, self._images, self._vision_model, self._cache) if keys else {}
         if self._condition == "shuffled":
             posts = predictions.shuffled(posts, self._seed)
-        return predictions.annotate(posts, load_annotator(self._models), features, labelled.types, labelled.renames)
+        return predictions.annotate(posts, self._annotator, features, labelled.types, labelled.renames)
 
 
 class Rows:
