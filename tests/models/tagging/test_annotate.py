@@ -142,3 +142,15 @@ def test_half_precision_says_nearly_the_same() -> None:
     moved = [np.abs(half - whole).max(1) for half, whole in zip(halves, annotator().marginals(posts()), strict=True)]
     assert 0 < np.concatenate(moved).max() < 0.1
     assert np.concatenate(moved).mean() < 0.01
+
+
+def test_a_text_that_posts_share_is_tagged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = annotator()
+    posts: list[tuple[str, dict[str, ImageFeatures]]] = [("Anna in Paris", {}), ("", {}), ("Anna in Paris", {}), ("Tom", {})]
+    expected = [model.annotate([post])[0] for post in posts]
+    tagged: list[int] = []
+    tag = model._words.tag
+    monkeypatch.setattr(model._words, "tag", lambda words, features: (tagged.append(len(words)), tag(words, features))[1])
+    assert model.annotate(posts) == expected
+    assert tagged == [3]
+    assert model.annotate([]) == []

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 import tests.models.tagging.toy_granularity  # noqa: F401  registers `shape`
-from models.loading import PRETRAINED
+from models.pretrained import PRETRAINED
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import Bundle, _restored, load_bundle, save_bundle
 from models.tagging.bundle_format_1 import upgrade
