@@ -70,6 +70,10 @@ class _Match:
         return posixpath.basename(self.info["name"].rstrip("/"))
 
 
+KIND = "kind in its folder"
+"""Name of our own entry in the info of a file; Google's store has a `kind` too."""
+
+
 def find_shards(patterns: Sequence[str], option: str, known: Mapping[str, Version] | None = None) -> FoundShards:
     """Return the shards that patterns match: tars, zips, folders of pictures.
 
@@ -161,9 +165,9 @@ def _in_folder(filesystem: fsspec.AbstractFileSystem, name: str, path: str) -> I
         kind = folder.kind(found[len(root) + 1 :])
         kinds.add(kind)
         if kind != "picture":
-            yield _Match(filesystem, _address(filesystem, name, found), info | {"kind": kind}, False)
+            yield _Match(filesystem, _address(filesystem, name, found), info | {KIND: kind}, False)
     if "picture" in kinds or "shard" not in kinds:
-        yield _Match(filesystem, _address(filesystem, name, root) + "/", {"name": root, "kind": "shard"}, True)
+        yield _Match(filesystem, _address(filesystem, name, root) + "/", {"name": root, KIND: "shard"}, True)
 
 
 def _info(name: str) -> dict[str, Any] | None:
@@ -191,8 +195,8 @@ def _followed(match: _Match) -> _Match:
 
 def _kind(match: _Match, option: str, known: Mapping[str, Version]) -> str:
     """Return `shard`, or what kind of file is passed over. Raises ValueError as `find_shards` does."""
-    if match.address.endswith("/") or match.info.get("kind", "shard") != "shard":
-        return match.info["kind"]
+    if match.address.endswith("/") or match.info.get(KIND, "shard") != "shard":
+        return match.info[KIND]
     if not is_text(match.address):
         raise ValueError(f"{option}: the name {match.address!r} is not UTF-8: rename the file")
     info = match.info

@@ -31,7 +31,7 @@ def graph(*options: str) -> beam_runner_api_pb2.Pipeline:
     beams = parse_beam_options(rest, ours)
     pipeline = beam.Pipeline(options=beams)
     posts = dict.fromkeys(ours.posts, PRESETS["postner"].fields("postner"))
-    build(pipeline, ours, Work(posts, ours.images, SliceFilter(), "run", f"{ours.output}/index"))
+    build(pipeline, ours, Work(posts, ours.images, {}, SliceFilter(), "run", f"{ours.output}/index"))
     return pipeline.to_runner_api()
 
 
