@@ -76,5 +76,5 @@ class Annotation:
     images: tuple[AnnotatedImage, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the annotation as the columns `text`, `entities` and `images` of the command's rows, for JSON."""
+        """Return the annotation as the columns `text`, `entities` and `images` (without `texts`) of the command's rows, for JSON."""
         return msgspec.json.decode(msgspec.json.encode(self))

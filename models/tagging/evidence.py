@@ -35,6 +35,8 @@ def weighed(found: Sequence[Sequence[Evidence]], visual: np.ndarray, share: floa
     """
     amounts = np.abs(visual - visual.mean(2, keepdims=True)).sum((0, 2), dtype=np.float64)  # shape: (G,)
     parts = share * amounts / max(amounts.sum(), np.finfo(np.float64).tiny)
-    evidence = [replace(one, weight=one.weight * float(part)) for of_one, part in zip(found, parts, strict=True) for one in of_one]
+    evidence = [
+        replace(one, weight=float(np.float32(one.weight * part))) for of_one, part in zip(found, parts, strict=True) for one in of_one
+    ]
     # Rounded, since objects of one class get the same weight but for rounding errors; the sort then keeps their order.
     return tuple(sorted(evidence, key=lambda one: -round(one.weight, 6)))
