@@ -10,7 +10,8 @@ import sys
 from typing import Any
 
 from pipeline.definitions import Option
-from pipeline.options import HELP, OPTIONS
+from pipeline.help import HELP
+from pipeline.options import OPTIONS
 
 REGEXES = {"int": r"^[0-9]+$", "float": r"^[0-9]+(\.[0-9]+)?$", "bool": r"^(true|false)$", "str": r"^\S(.*\S)?$"}
 REGEXES["several"] = REGEXES["str"]
