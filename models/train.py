@@ -71,7 +71,8 @@ def main(argv: list[str]) -> int:
 
 def _train(options: argparse.Namespace, argv: list[str]) -> None:
     config = TrainingConfig(**{field.name: getattr(options, field.name) for field in fields(TrainingConfig)})
-    files = {name: {folder: file_of(folder, name) for folder in options.data} for name in ("train", "valid")}
+    folders = dict.fromkeys(path.parent if path.is_file() else path for path in options.data)  # a file stands for its folder
+    files = {name: {folder: file_of(folder, name) for folder in folders} for name in ("train", "valid")}
     types, train_posts, valid_posts = read_sets(files["train"], files["valid"], dict(options.map))
     hashes = {
         str(path): file_sha256(path)

@@ -34,7 +34,7 @@ def parse(argv: list[str], description: str | None) -> argparse.Namespace:
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("data").add_argument
-    add("--data", type=Path, nargs="+", required=True, help="folders with train and valid: .txt or .conll (CoNLL), .jsonl or .json (spans)")
+    add("--data", type=Path, nargs="+", required=True, help="folders with train and valid, or one of these files: CoNLL or JSON")
     add(
         "--map",
         type=parse_map,

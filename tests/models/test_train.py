@@ -184,7 +184,7 @@ def test_own_types_are_trained_and_scored_beside_those_of_the_shipped_bundle(mat
     folder.mkdir()
     (folder / "train.jsonl").write_text(own_labels(200, 1))
     (folder / "valid.jsonl").write_text(own_labels(20, 2))
-    given = [f"--data={folder}", "--map=noise=", "--map=town=village", "--epochs=5", "--language=en"]
+    given = [f"--data={folder}/train.jsonl", "--map=noise=", "--map=town=village", "--epochs=5", "--language=en"]
     assert main(command(material, *given)) == 0
     said = capsys.readouterr().err
     assert "types: PER, city, hero, village, villain" in said
