@@ -16,7 +16,7 @@ from archive.images.index.merge import Place, merge
 from archive.images.index.names import LONGEST_NAME, digest, terms_of
 from archive.images.index.segment import HASHES, LINK, MEMBERS, OWNERS, PACKINGS, Segment, Shard, open_segment, problem_line
 
-CHUNK_MEMBERS = 2**16
+CHUNK_MEMBERS = 2**15
 """Members that are held in memory; then they are sorted and written."""
 
 NEVER_PICTURES = frozenset(

@@ -76,7 +76,7 @@ def _members(places: Sequence[Place]) -> Iterator[np.ndarray]:
             records = segment.members[begin : min(begin + _MEMBERS_AT_ONCE, last)].copy()
             records["name_end"] += moved
             yield records
-        segment.release()
+            segment.release()
 
 
 def _rows(places: Sequence[Place], rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -17,8 +17,8 @@ from archive.images.index.merge import Place, merge
 from archive.images.index.segment import Segment, open_segment
 from archive.stores import Version, version_of
 
-THREADS = 16
-"""Shards that are looked at together: on a store each costs a request or two."""
+THREADS = 8
+"""Shards that are read together: on a store the time goes into waiting. Each holds a chunk of members, some 8 MB."""
 
 OPEN_TOGETHER = 200
 """New shards whose files are open together."""
