@@ -102,7 +102,7 @@ def _files(files: int, inputs: FoundInputs) -> Iterator[str]:
         yield f"        {len(kinds):,} of them were looked at"
     whole = sum(not kind.splittable for kind in kinds.values())
     if whole:
-        yield f"        {whole:,} cannot be cut: each is read by one worker, from its beginning"
+        yield f"        each file is read by one worker; {whole:,} of them cannot be cut without unpacking or converting them"
     windows = max((kind.window_bytes or 0 for kind in kinds.values()), default=0)
     if windows > LARGE_WINDOW_BYTES:
         yield f"        reading them takes up to {windows / 2**30:.1f} GB of memory: the window of zstd"
