@@ -71,9 +71,10 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
 
     with Progress() as progress:
         progress.now("finding the files")
-        before = output.earlier_run(options)
+        before = output.earlier_run(options) if options.resume else None
         inputs = find_inputs(options, before.versions() if before else None)
         output.check_output_holds_no_input(options.output, inputs.posts + inputs.shards)
+        before = before or output.earlier_run(options)
         progress.now(f"reading the first records of {len(inputs.posts):,} files")
         inputs, first = choose_fields(inputs, options, before.posts if before else ())
         fields = {name: records.fields for name, records in first.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from typing import Any, Self
 
 import fsspec
@@ -56,6 +57,10 @@ class AmazonStorage:
 
     def __enter__(self) -> Self:
         self._server.start()
+        reset = urllib.request.Request(
+            f"{self.environment['AWS_ENDPOINT_URL']}/moto-api/reset", method="POST"
+        )  # servers of a process share buckets
+        urllib.request.urlopen(reset, timeout=10).close()
         self.filesystem.mkdir(self._bucket)
         return self
 

@@ -84,8 +84,8 @@ def test_a_bundle_with_its_own_backbone_learns_and_reads_pictures(material: Path
     inputs = [(text_of(post)[0], {"0.jpg": image_features}) for post in posts]
     for post, entities in zip(posts, annotator.annotate(inputs), strict=True):
         assert [(e.text, e.type) for e in entities] == [(post.tokens[0], "PER"), (post.tokens[2], "LOC")]
-        assert all({one.image for one in e.evidence} == {None, "0.jpg"} for e in entities)
-        assert all(sum(one.weight for one in e.evidence) == pytest.approx(1, abs=1e-4) for e in entities)
+        assert all({one.image for one in e.evidence} == {"0.jpg"} for e in entities)
+        assert all(0 <= sum(one.weight for one in e.evidence) <= 1.0001 for e in entities)
     card = (material / "bundle" / "README.md").read_text()
     assert "--backbone" in card
     assert "| 100.00 | 100.00 |" in card

@@ -67,7 +67,7 @@ def test_a_granularity_from_outside_is_read_and_is_evidence(tmp_path: Path) -> N
         of_toy = [one for one in entity.evidence if one.object == "shape"]
         assert {(one.image, one.box) for one in of_toy} == {("a.jpg", (0, 0, 640, 200)), ("b.jpg", (0, 0, 640, 300))}
         assert 0 < sum(one.weight for one in of_toy) < 1
-        assert sum(one.weight for one in entity.evidence) == pytest.approx(1, abs=1e-4)
+        assert 0 < sum(one.weight for one in entity.evidence) < 1
 
 
 def test_a_granularity_from_outside_changes_the_answer_only_where_there_are_pictures() -> None:
