@@ -68,7 +68,7 @@ def test_a_stopped_run_ends_soon_and_says_so(tmp_path: Path, posts_file: Callabl
     assert record(output)["state"] == "interrupted"
     assert main([f"--posts={posts}", f"--output={output}", "--detector=none", "--threads=1", "--resume"]) == EXIT_DONE
     assert record(output)["state"] == "done"
-    history = sorted((json.loads(path.read_text()) for path in (output / "runs").iterdir()), key=lambda run: run["started"])
+    history = sorted((json.loads(path.read_text()) for path in (output / "runs").glob("*.json")), key=lambda run: run["started"])
     assert [run["state"] for run in history] == ["interrupted", "done"]
     wrote = {pq.read_schema(path).metadata[b"postner.run"].decode() for path in output.glob("annotations/*.parquet")}
     assert wrote == {run["id"] for run in history}
