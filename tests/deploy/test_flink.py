@@ -27,6 +27,9 @@ pytestmark = [
     pytest.mark.skipif(not (JARS / ".ready").exists(), reason="make test-flink fetches the jars of Flink"),
 ]
 DEMO = [f"--posts={ROOT}/demo/archive/posts-*.jsonl", f"--images={ROOT}/demo/archive/images-*.tar"]
+PROGRESS = (
+    r"^\S+ \S+ postner: (finding|reading|loading|comparing|indexing|starting|counting|.*files of annotations written|.*pictures$).*\n"
+)
 FILES, LINES = 6, 80
 WAIT_S = 120.0
 
@@ -65,7 +68,7 @@ def start(output: Path, *options: str) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit status and what was said on standard error, without the lines of progress."""
     _, said = process.communicate(timeout=280)
-    return process.returncode, re.sub(r"^.*(files of annotations written|posts/s\].*pictures)\n", "", said, flags=re.MULTILINE)
+    return process.returncode, re.sub(PROGRESS, "", said, flags=re.MULTILINE)
 
 
 def content(output: Path) -> dict[str, Any]:
