@@ -168,17 +168,12 @@ def fingerprint(address: str, version: Version, before: InputFile | None = None)
         return InputFile(*version, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def each_of(fields: Fields | None) -> tuple[str, ...]:
-    """Return where the posts are in a document of these fields, for `read_entries`."""
-    return tuple(fields.each.split(",")) if fields and fields.each else ()
-
-
 def lines_of(posts: Mapping[str, InputFile], max_line_bytes: int) -> dict[str, int]:
     """Return how many lines each posts file has: as an earlier run proved, else counted anew."""
 
     def lines(name: str, file: InputFile) -> int:
         known = file.fields.lines if file.lines is None and file.fields else file.lines
-        return count_entries(name, max_line_bytes, each_of(file.fields)) if known is None else known
+        return count_entries(name, max_line_bytes, file.fields.each_paths if file.fields else ()) if known is None else known
 
     return {name: lines(name, file) for name, file in posts.items()}
 

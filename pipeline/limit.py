@@ -11,7 +11,7 @@ from archive.posts.fields.presets import Fields
 from archive.posts.formats.too_long import TooLong
 from archive.posts.packing import DamagedError
 from archive.posts.records import Post
-from pipeline.inputs import FoundInputs, each_of
+from pipeline.inputs import FoundInputs
 from pipeline.manifest import RunManifest
 from pipeline.options import RunOptions, UsageError
 
@@ -61,7 +61,7 @@ def limited(fields: Mapping[str, Fields], posts: int, max_line_bytes: int) -> di
         first[address] = whole = replace(of_file, lines=None)
         lines = 0
         try:
-            for entry in read_entries(address, max_line_bytes, each_of(whole)):
+            for entry in read_entries(address, max_line_bytes, whole.each_paths):
                 lines += 1
                 posts -= not isinstance(entry.data, TooLong) and isinstance(parse(entry, whole), Post)
                 if posts == 0:

@@ -7,14 +7,11 @@ from collections.abc import Iterator
 
 from fsspec.implementations.local import LocalFileSystem
 
-from archive.images.member import Member, ShardProblem, is_text
+from archive.images.member import SIDECARS, Member, ShardProblem, is_text
 from archive.stores import resolve
 
 SHARDS = (".tar", ".zip", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".tar.zst", ".txz", ".tar.xz")
 """Endings of the files in a folder that may be shards. A folder may hold a million files, so their bytes are not read."""
-
-_SIDECARS = (".json", ".jsonl", ".txt", ".md", ".csv", ".tsv", ".parquet", ".html", ".xml", ".log", ".yaml", ".yml", ".sha256", ".md5")
-"""Endings of what tools put beside pictures."""
 
 
 def kind(path: str) -> str:
@@ -25,7 +22,7 @@ def kind(path: str) -> str:
     if lower.endswith(SHARDS):
         return "shard"
     ending = os.path.splitext(lower)[1]
-    return ending if ending in _SIDECARS else "picture"
+    return ending if ending in SIDECARS else "picture"
 
 
 def index(shard: str) -> Iterator[tuple[str, Member] | ShardProblem]:

@@ -71,6 +71,31 @@ class ShardProblem:
     detail: str
 
 
+SIDECARS = frozenset(
+    f".{ending}"
+    for ending in [
+        "json",
+        "jsonl",
+        "txt",
+        "md",
+        "csv",
+        "tsv",
+        "parquet",
+        "html",
+        "xml",
+        "log",
+        "yaml",
+        "yml",
+        "sha256",
+        "md5",
+        "cls",
+        "npy",
+        "npz",
+    ]
+)
+"""Endings of what tools put beside pictures. No key finds such members, so they cost nothing."""
+
+
 def is_text(name: str) -> bool:
     """Return True if a name is valid Unicode. Bytes that are not UTF-8 appear in it as unpaired surrogates."""
     return name.isascii() or not any(0xD800 <= ord(character) < 0xE000 for character in name)

@@ -37,11 +37,10 @@ def read_slices(
     Raises:
         OSError: the file cannot be read. This may be temporary, so it is not recorded as damage.
     """
-    each = fields.each.split(",") if fields.each else []
     building = _Building(source, 1)
     broken: Reject | None = None
     try:
-        entries = without_other_members(read_entries(source, max_line_bytes, each), source, fields)
+        entries = without_other_members(read_entries(source, max_line_bytes, fields.each_paths), source, fields)
         for entry in islice(entries, fields.lines):
             if building.add(entry):
                 if wanted(building.name, len(building.entries)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from array import array
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,14 +16,10 @@ from archive.images.index.links import resolve_links
 from archive.images.index.merge import Place, merge
 from archive.images.index.names import LONGEST_NAME, digest, terms_of
 from archive.images.index.segment import HASHES, LINK, MEMBERS, OWNERS, PACKINGS, Segment, Shard, open_segment, problem_line
+from archive.images.member import SIDECARS
 
 CHUNK_MEMBERS = 2**15
 """Members that are held in memory; then they are sorted and written."""
-
-NEVER_PICTURES = frozenset(
-    ["json", "jsonl", "txt", "md", "csv", "tsv", "parquet", "html", "xml", "log", "yaml", "yml", "sha256", "md5", "cls", "npy", "npz"]
-)
-"""Extensions of what lies beside pictures. No key finds such members, so they cost nothing."""
 
 _NUMBER = {packing: number for number, packing in enumerate(PACKINGS)}
 
@@ -99,7 +96,7 @@ class _Reading:
             self._write()
 
     def _add(self, name: str, place: Member | Link) -> None:
-        if name.rpartition(".")[2].lower() in NEVER_PICTURES:
+        if posixpath.splitext(name)[1].lower() in SIDECARS:
             return
         if len(name) > LONGEST_NAME or "\0" in name:
             self._problem(ShardProblem(self.shard, "unusable_name", name[:LONGEST_NAME]))

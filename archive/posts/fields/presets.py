@@ -38,6 +38,11 @@ class Fields:
     where: tuple[str, ...] = ()
     lines: int | None = None
 
+    @property
+    def each_paths(self) -> tuple[str, ...]:
+        """The alternatives of `each`, for `read_entries`."""
+        return tuple(self.each.split(",")) if self.each else ()
+
 
 @dataclass(frozen=True)
 class Preset:
