@@ -53,7 +53,7 @@ class Engine:
         self._cache = cache or CompiledCache()
         self._compiled: dict[Shapes, openvino.CompiledModel] = {}
         self._compiling = threading.Lock()
-        self._of_thread = threading.local()
+        self._requests = _Requests()
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for these inputs, in the order of the network's own."""
@@ -69,7 +69,7 @@ class Engine:
                 self._compiled[shapes] = self._compile(shapes)
 
     def _request(self, shapes: Shapes) -> Any:
-        requests = self._of_thread.__dict__
+        requests = self._requests.by_shapes
         if shapes not in requests:
             self.prepare(shapes)
             requests[shapes] = self._compiled[shapes].create_infer_request()
@@ -90,3 +90,10 @@ class Engine:
         compiled = self._core.compile_model(model, "CPU", self._settings)
         self._cache.put(key, compiled.export_model().getvalue())
         return compiled
+
+
+class _Requests(threading.local):
+    """The requests of one thread."""
+
+    def __init__(self) -> None:
+        self.by_shapes: dict[Shapes, Any] = {}
