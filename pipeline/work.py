@@ -20,6 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from archive.images.index import IndexFile, open_index, update_index
+from archive.scratch import temporary_files_in_scratch
 from models.loading import load_annotator, load_vision_model
 from pipeline.beam_options import is_local, only_writes_graph
 from pipeline.graph import Work, build
@@ -188,8 +189,9 @@ def work(job: Job, connection: Connection) -> None:
     sender = threading.Thread(target=send_counters, daemon=True)
     sender.start()
     try:
-        result = _pipeline(job).run()
-        result.wait_until_finish()
+        with temporary_files_in_scratch():
+            result = _pipeline(job).run()
+            result.wait_until_finish()
         last: Counter[str] | str = counts_of(result) | LIVE.snapshot()  # of progress Beam knows nothing
     except Exception as error:
         cause = cause_of(error)

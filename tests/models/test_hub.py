@@ -34,7 +34,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 shutil.copyfile(path, target / path.relative_to(stored))
         return str(target)
 
-    monkeypatch.setattr(loading, "snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     monkeypatch.chdir(here)
     loading.local_folder.cache_clear()
     loading.load_annotator.cache_clear()
