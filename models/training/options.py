@@ -96,6 +96,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--picture_dropout", type=float, default=TrainingConfig.picture_dropout, help="share of posts that lose their pictures in a batch")
     add("--word_dropout", type=float, default=TrainingConfig.word_dropout, help="share of words in a batch that become the mask token")
+    add("--case_noise", type=float, default=TrainingConfig.case_noise, help="share of posts in a batch that are put in another case")
     add("--patience", type=int, default=TrainingConfig.patience, help="epochs without a better score before training stops; 0: never")
     add("--seed", type=int, default=TrainingConfig.seed, help="of weights, order and dropout")
     add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
