@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archive.credentials import missing_credentials
+from archive.credentials import store_problem
 from pipeline import logs
 from pipeline.logs import LOG
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, Terminated, cause_of, listen_for_sigterm
@@ -52,8 +52,8 @@ def main(argv: Sequence[str]) -> int:
         LOG.error("interrupted; all written files are complete: repeat the command with --resume to finish")
         return EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
     except Exception as error:
-        if missing := missing_credentials(error):
-            LOG.error("%s", missing)
+        if problem := store_problem(error):
+            LOG.error("%s", problem)
             return EXIT_USAGE
         raise
 
@@ -103,7 +103,7 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
                 if isinstance(cause, KeyboardInterrupt | Terminated):
                     raise cause from None
                 log = output.keep_log(options.output, traceback.format_exc())
-                why = missing_credentials(error) or f"{type(cause).__name__}: {_sentence(cause)}"
+                why = store_problem(error) or f"{type(cause).__name__}: {_sentence(cause)}"
                 LOG.error("failed: %s (details: %s); all written files are complete: repeat the command with --resume to finish", why, log)
                 return EXIT_FAILED
 
