@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 AMAZON = frozenset(["NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"])
 GOOGLE = frozenset(["DefaultCredentialsError", "RefreshError"])
 CLIENTS = frozenset(["aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs"])
@@ -30,3 +33,14 @@ def store_problem(error: BaseException) -> str | None:
             return f"a store cannot be used ({name}: {text}): check the address, the network and the credentials"
         cause = cause.__cause__ or cause.__context__
     return None
+
+
+@contextmanager
+def store_problems_as(kind: type[Exception]) -> Iterator[None]:
+    """Raise an exception of this type, with one sentence, where a store cannot be used from here."""
+    try:
+        yield
+    except Exception as error:
+        if problem := store_problem(error):
+            raise kind(problem) from error
+        raise

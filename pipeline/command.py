@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archive.credentials import store_problem
+from archive.credentials import store_problem, store_problems_as
 from pipeline import logs
 from pipeline.logs import LOG
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, Terminated, cause_of, listen_for_sigterm
@@ -39,11 +39,13 @@ def main(argv: Sequence[str]) -> int:
     try:
         options, rest = parse(argv)
         logs.configure(options.log_level, options.log_format)
-        status = _run(options, rest, started)
+        with store_problems_as(UsageError):
+            status = _run(options, rest, started)
         while options.watch and status == EXIT_DONE:
             time.sleep(options.watch)
             options = replace(options, resume=True, overwrite=False)
-            status = _run(options, rest, time.time(), again=True)
+            with store_problems_as(UsageError):
+                status = _run(options, rest, time.time(), again=True)
         return status
     except UsageError as error:
         LOG.error("%s", " ".join(str(error).split()))
@@ -51,11 +53,6 @@ def main(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, Terminated) as stop:
         LOG.error("interrupted; all written files are complete: repeat the command with --resume to finish")
         return EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
-    except Exception as error:
-        if problem := store_problem(error):
-            LOG.error("%s", problem)
-            return EXIT_USAGE
-        raise
 
 
 def _run(options: RunOptions, rest: list[str], started: float, again: bool = False) -> int:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
+from archive.credentials import store_problems_as
 from archive.images import End, Link, ShardProblem, index_shard
 from archive.posts.entries import FileKind, describe
 from archive.posts.fields.post import parse
@@ -56,11 +57,12 @@ def main(argv: Sequence[str]) -> int:
         for option in options:
             option.check(given[option.name])
         run = RunOptions(**given | {"posts": tuple(given["posts"]), "images": tuple(given["images"]), "output": "OUT"})
-        inputs = find_inputs(run)
-        spread = inputs._replace(posts=inputs.posts[:: -(-len(inputs.posts) // LOOKED_AT)])
-        looked_at, first = choose_fields(spread, run)
-        for line in _report(run, inputs, looked_at, first):
-            print(line, flush=True)
+        with store_problems_as(UsageError):
+            inputs = find_inputs(run)
+            spread = inputs._replace(posts=inputs.posts[:: -(-len(inputs.posts) // LOOKED_AT)])
+            looked_at, first = choose_fields(spread, run)
+            for line in _report(run, inputs, looked_at, first):
+                print(line, flush=True)
         if sample:
             from pipeline.sample import estimate  # it loads the models
 

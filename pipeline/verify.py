@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 
 from archive.command_line import Parser
+from archive.credentials import store_problems_as
 from pipeline import manifest
 from pipeline.inspection import inspect
 from pipeline.options import UsageError
@@ -26,7 +27,8 @@ def main(argv: list[str]) -> int:
     output = parser.parse_args(argv).output.rstrip("/")
 
     try:
-        problems = inspect(output)
+        with store_problems_as(UsageError):
+            problems = inspect(output)
     except UsageError as error:
         print(f"postner: {error}", file=sys.stderr)
         return EXIT_USAGE
