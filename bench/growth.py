@@ -7,7 +7,6 @@ The posts are empty or one emoji and name no picture, so that the time goes into
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from archive.command_line import Parser
 from bench.night import ROOT, write_post, write_shard
 
 MEMBERS_A_SHARD = 50_000
@@ -25,7 +25,7 @@ MEMBERS_A_SHARD = 50_000
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="bench.growth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("bench.growth", __doc__)
     parser.add_argument("--posts", type=int, nargs="*", default=[20_000, 200_000])
     parser.add_argument("--members", type=int, nargs="*", default=[10_000, 100_000])
     options, more = parser.parse_known_args(argv)

@@ -51,7 +51,10 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
 
 def _check_index(options: RunOptions) -> None:
     if options.index:
-        filesystem, path = resolve(options.index)
+        try:
+            filesystem, path = resolve(options.index)
+        except ValueError as error:
+            raise UsageError(f"--index {error}") from error
         if filesystem.isfile(path):
             raise UsageError(f"--index {options.index} is a file: give a folder")
 
