@@ -18,7 +18,7 @@ from archive.images.index.segment import Segment, open_segment
 from archive.stores import Version, version_of
 
 THREADS = 8
-"""Shards that are read together: on a store the time goes into waiting. Each holds a chunk of members, some 8 MB."""
+"""Shards that are read together: on a store the time goes into waiting. Each holds a chunk of members, some 2 MB."""
 
 OPEN_TOGETHER = 200
 """New shards whose files are open together."""
