@@ -13,6 +13,10 @@ Version = tuple[int, str]
 """Size of a file in bytes, and its ETag, generation or time of change. A file of another version may have another content."""
 
 
+READ_AHEAD_BYTES = 2**22
+"""Bytes that a store sends along with what is read of a file. By itself s3fs asks for 50 MiB, also for the first lines alone."""
+
+
 def resolve(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """The file system of an address, and the path there.
 
@@ -42,7 +46,7 @@ def not_found(option: str, pattern: str, what: str = "file") -> ValueError:
 def open_file(address: str) -> BinaryIO:
     """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened."""
     filesystem, path = resolve(address)
-    return filesystem.open(path, "rb")
+    return filesystem.open(path, "rb", block_size=READ_AHEAD_BYTES)
 
 
 def version_of(address: str) -> Version:

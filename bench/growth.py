@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from archive.command_line import Parser
-from bench.night import ROOT, write_post, write_shard
+from bench.night import ROOT, name_of, write_post, write_shard
 
 MEMBERS_A_SHARD = 50_000
 
@@ -36,9 +36,9 @@ def main(argv: list[str]) -> int:
             _tell(f"{posts:,} posts", [f"--posts={folder}/posts.jsonl", f"--output={folder}/out", *more])
     for members in options.members:
         with tempfile.TemporaryDirectory() as folder:
-            for start in range(0, members, MEMBERS_A_SHARD):
-                write_shard(Path(f"{folder}/{start}.tar"), start, min(MEMBERS_A_SHARD, members - start))
-            write_post(Path(f"{folder}/posts.jsonl"), "0-0.jpg")
+            for shard, start in enumerate(range(0, members, MEMBERS_A_SHARD)):
+                write_shard(Path(f"{folder}/{shard}.tar"), shard, min(MEMBERS_A_SHARD, members - start))
+            write_post(Path(f"{folder}/posts.jsonl"), name_of(0, 0))
             inputs = [f"--posts={folder}/posts.jsonl", f"--images={folder}/*.tar"]
             _tell(f"{members:,} members", [*inputs, f"--output={folder}/out", *more])
     return 0
