@@ -60,6 +60,7 @@ def main(argv: Sequence[str]) -> int:
             return EXIT_USAGE
         raise
     finally:
+        gc.unfreeze()
         gc.enable()
 
 
