@@ -18,7 +18,8 @@ PICTURES_TOGETHER = 8
 def _load_operators() -> None:
     """Load torchvision's operators without importing torchvision, which imports torch.compile and takes a second."""
     package = find_spec("torchvision")
-    assert package and package.origin
+    assert package is not None
+    assert package.origin is not None
     (library,) = Path(package.origin).parent.glob("_C.*")
     torch.ops.load_library(str(library))
 
