@@ -42,14 +42,15 @@ def load_annotator(options: ModelOptions) -> Annotator:
     """Return the annotator for the objects and grids of the vision model. Raises DetectorError, BundleError."""
     vision_model = load_vision_model(options)
     here = options.here()
+    precision = usable_text_precision(options.precision, here.device)
     return Annotator(
-        load_bundle(local_folder(here.model)),
+        load_bundle(local_folder(here.model), reads_text=here.device != "cpu" or precision == "float32"),
         vision_model.names,
         vision_model.grid_id,
         here.device,
         here.batch_size,
         here.threads,
-        usable_text_precision(options.precision, here.device),
+        precision,
     )
 
 
