@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 
 import apache_beam as beam
@@ -60,10 +61,10 @@ def write_shard_rejects(problems: Iterable[tuple[str, list[ShardProblem]]], shar
         output: address of the output folder.
     """
     filesystem, folder = resolve(f"{output}/rejects")
-    filesystem.makedirs(folder, exist_ok=True)
     filesystem.invalidate_cache()
-    names = (posixpath.basename(path) for path in filesystem.ls(folder, detail=False))
-    there = {name for name in names if SHARD_REJECTS.fullmatch(name)}
+    there: set[str] = set()
+    with suppress(FileNotFoundError):
+        there = {name for path in filesystem.ls(folder, detail=False) if SHARD_REJECTS.fullmatch(name := posixpath.basename(path))}
     for shard, of_shard in problems:
         content = hashlib.sha256()
         for problem in of_shard:
