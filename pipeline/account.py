@@ -43,6 +43,7 @@ class Account(msgspec.Struct):
         sources: the posts files, by address.
         entities, images, rejects, skipped, escaped, keys_not_found, unread: see `Audit`; rejects without those of shards.
         ids: state of `RepeatedIds`.
+        shards: rejects of shards, by the name of their file, stage and reason.
     """
 
     version: str = WRITER.version
@@ -55,6 +56,7 @@ class Account(msgspec.Struct):
     keys_not_found: list[str] = []
     unread: list[str] = []
     ids: tuple[int, bytes, bytes] = RepeatedIds().state
+    shards: dict[str, dict[str, dict[str, int]]] = {}
 
 
 def digests(names: Mapping[Folder, Iterable[str]]) -> dict[str, str]:
