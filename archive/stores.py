@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import fsspec
 
 Version = tuple[int, str]
 """Size of a file in bytes, and its ETag, generation or time of change. A file of another version may have another content."""
+
+REQUEST_BYTES = 4 * 2**20
+"""Limit for the bytes of one request."""
 
 
 def resolve(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -28,10 +31,23 @@ def resolve(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
         raise ValueError(f"{address!r} cannot be reached: {error}") from error
 
 
-def open_file(address: str) -> BinaryIO:
-    """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened."""
+def open_file(address: str, read_ahead_bytes: int | None = None) -> BinaryIO:
+    """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened.
+
+    Args:
+        address: of the file.
+        read_ahead_bytes: how much of a store is read beyond what is asked for; None for what the store's package does.
+    """
     filesystem, path = resolve(address)
-    return filesystem.open(path, "rb")
+    return filesystem.open(path, "rb", block_size=read_ahead_bytes)
+
+
+def read_range(address: str, start: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes of a part of a file, in blocks that end at multiples of `REQUEST_BYTES`. Raises as `open_file`."""
+    filesystem, path = resolve(address)
+    while start < end and (block := filesystem.cat_file(path, start, min(start - start % REQUEST_BYTES + REQUEST_BYTES, end))):
+        start += len(block)
+        yield block
 
 
 def version_of(address: str) -> Version:
