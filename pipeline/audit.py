@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, BinaryIO
 
-from archive.posts.slices import file_prefix
+from archive.posts.slice_builder import file_prefix
 from archive.stores import open_file
 from pipeline.account import Account, Source, counters, digests, load, prefix_of, save
 from pipeline.output import FOLDERS, names_in
