@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-import time
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
-from bench.night import ROOT, write_post, write_shard
+from bench.night import write_post, write_shard
+from bench.process_tree import ProgramError, measure
 
 MEMBERS_A_SHARD = 50_000
 
@@ -45,18 +41,11 @@ def main(argv: list[str]) -> int:
 
 
 def _tell(what: str, arguments: list[str]) -> None:
-    started, peak = time.monotonic(), 0
-    process = subprocess.Popen(
-        [sys.executable, "run_pipeline.py", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    command = psutil.Process(process.pid)
-    while process.poll() is None:
-        with suppress(psutil.NoSuchProcess):
-            peak = max(peak, sum(one.memory_info().rss for one in (command, *command.children(recursive=True))))
-        time.sleep(0.1)
-    if process.returncode:
-        raise SystemExit(f"{what}: the command ended with status {process.returncode}")
-    print(f"{what}: peak {peak / 2**30:.2f} GB in {time.monotonic() - started:.0f} s", flush=True)
+    try:
+        measured = measure(["run_pipeline.py", *arguments])
+    except ProgramError as error:
+        raise SystemExit(f"{what}: {error}") from error
+    print(f"{what}: peak {measured.peak_bytes / 2**30:.2f} GB in {measured.seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
