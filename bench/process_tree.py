@@ -67,7 +67,7 @@ def measure(arguments: Sequence[str], environment: Mapping[str, str] | None = No
         errors.seek(0)
         if process.returncode:
             last = [line for line in errors.read().splitlines() if line.strip()][-1:] or ["nothing was written"]
-            raise ProgramError(f"{' '.join(arguments[:3])} ended with status {process.returncode}: {last[0]}")
+            raise ProgramError(f"{' '.join(arguments[:2])} ended with status {process.returncode}: {last[0]}")
         return Measured(seconds, happened or seconds, peak, output.read())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 from collections.abc import Iterator
@@ -31,3 +32,10 @@ def _posts(archive: Path) -> Iterator[dict[str, Any]]:
 def repeated(posts: list[dict[str, Any]], times: int) -> Iterator[str]:
     """Yield the posts as lines of JSON, several times under new ids."""
     return (json.dumps(post | {"id": f"{post['id']}-{n}"}) for n in range(times) for post in posts)
+
+
+def count(text: str) -> int:
+    """Return a number of posts; for `type=` of an argument."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of posts")
+    return int(text)

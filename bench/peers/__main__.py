@@ -24,12 +24,12 @@ from pathlib import Path
 
 from archive.command_line import HelpFormatter, existing
 from bench.command_run import CommandRun, spread
-from bench.peers.inputs import Inputs, posts_with_pictures, posts_without_pictures
+from bench.inputs import Inputs, posts_with_pictures, posts_without_pictures
 from bench.peers.networks import PRECISIONS
 from bench.peers.peer import Peer, Setting
 from bench.peers.race import Entry, Race, told
 from bench.process_tree import ProgramError
-from bench.sample import DEMO
+from bench.sample import DEMO, count
 from models.inference.devices import usable_cores
 
 MODULES = ("ray_data", "daft_data", "by_hand", "texts_by_hand")
@@ -46,16 +46,16 @@ def main(argv: list[str]) -> int:
         return 2
     threads = min(options.threads, usable_cores())
     problems: list[str] = []
-    for title, count, make, peers in (
+    for title, posts, make, peers in (
         ("Posts with pictures", options.posts, posts_with_pictures, of_posts(threads, options.precision)),
         ("Texts alone", options.texts, posts_without_pictures, of_texts(threads)),
     ):
         chosen = [peer for peer in peers if peer.module in options.only]
-        if not chosen or not count:
+        if not chosen or not posts:
             continue
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            inputs = make(options.archive, count, folder)
+            inputs = make(options.archive, posts, folder)
             if not inputs.texts:
                 print(
                     f"bench.peers: no such posts in {options.archive}: give a folder with posts-*.jsonl and images-*.tar", file=sys.stderr
@@ -124,9 +124,9 @@ def _processor() -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench.peers", description=__doc__, formatter_class=HelpFormatter)
     add = parser.add_argument
-    add("--archive", type=existing, default=DEMO, help="folder with posts-*.jsonl or .jsonl.gz, and images-*.tar (default: the demo's)")
-    add("--posts", type=_count, default=300, help="how many posts with pictures; 0 for none")
-    add("--texts", type=_count, default=1000, help="how many texts alone; 0 for none")
+    add("--archive", type=existing, default=DEMO, help="folder with posts-*.jsonl or .jsonl.gz, and images-*.tar")
+    add("--posts", type=count, default=300, help="how many posts with pictures; 0 for none")
+    add("--texts", type=count, default=1000, help="how many texts alone; 0 for none")
     add("--rounds", type=int, choices=range(1, 100), metavar="N", default=3, help="how many times each program is timed")
     add(
         "--threads",
@@ -134,22 +134,16 @@ def _parser() -> argparse.ArgumentParser:
         choices=range(1, 1025),
         metavar="N",
         default=usable_cores(),
-        help="of each program, all its processes together; never more than cores",
+        help="of each program; never more than cores",
     )
     add("--only", nargs="+", choices=MODULES, default=MODULES, help="which peers")
     add(
         "--precision",
         nargs="+",
         default=["float32"],
-        help="of our networks in Ray Data and Daft, each in turn; the command uses its default",
+        help="of our networks in Ray Data and Daft; the command's is its default",
     )
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of posts")
-    return int(text)
 
 
 if __name__ == "__main__":

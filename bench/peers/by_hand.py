@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
 
 def _shipped_detector() -> Any:
     config = json.loads((PRETRAINED / "detector" / "config.json").read_text(encoding="utf-8"))
-    detector = YOLO(config["architecture"], task="detect")
+    detector: Any = YOLO(config["architecture"], task="detect")
     weights = load_file(PRETRAINED / "detector" / "model.safetensors")
     detector.model.fuse().load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     detector.model.names = dict(enumerate(config["names"]))

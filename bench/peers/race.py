@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench.command_run import CommandRun, run_command
-from bench.peers.inputs import Inputs
+from bench.inputs import Inputs
 from bench.peers.networks import PRECISIONS
 from bench.peers.peer import Peer, PeerError, Setting
 from bench.peers.rows import Row, read_output
@@ -64,16 +65,16 @@ class Race:
             self._ours[precision] = self._annotated(precision)[0]
         write_token_classifier(self._folder / "classifier", self._inputs.texts, self._ours[""])
         for peer in peers:
-            self._guarded(peer, lambda peer: self.entries.append(self._tuned(peer)))
+            self._guarded(peer, partial(self._tune, peer))
         for number in range(rounds):
             self.command.append(self._annotated("")[1])
             self._tell(f"round {number + 1}: the command {self.command[-1].work_s:.1f} s")
             for entry in self.entries[number % 2 :] + self.entries[: number % 2]:
-                self._guarded(entry.peer, lambda _, entry=entry: self._timed(entry))
+                self._guarded(entry.peer, partial(self._timed, entry))
 
-    def _guarded(self, peer: Peer, action: Callable[[Peer], None]) -> None:
+    def _guarded(self, peer: Peer, action: Callable[[], None]) -> None:
         try:
-            action(peer)
+            action()
         except (PeerError, ProgramError) as error:
             self.problems.append(str(error))
             self.entries = [entry for entry in self.entries if entry.peer is not peer]
@@ -86,19 +87,21 @@ class Race:
         run = run_command([*self._inputs.for_command, f"--threads={self._threads}", *more], output)
         return read_output(output), run
 
-    def _tuned(self, peer: Peer) -> Entry:
-        label = peer.label()
-        if len(peer.settings) == 1:
-            return Entry(peer, label, peer.settings[0])
-        some = self._folder / "some.jsonl"
-        some.write_text("".join(self._inputs.for_peers.read_text(encoding="utf-8").splitlines(keepends=True)[::TUNING_SHARE]), "utf-8")
-        seconds = {setting: self._run(peer, setting, some)[0] for setting in peer.settings}
-        tried = ", ".join(f"{told(setting)} {took:.1f} s" for setting, took in seconds.items())
-        self._tell(f"{label} on a part of the posts: {tried}")
-        return Entry(peer, label, min(seconds, key=lambda setting: seconds[setting]))
+    def _tune(self, peer: Peer) -> None:
+        """Enter a peer with the fastest of its settings."""
+        label, fastest = peer.label(), peer.settings[0]
+        if len(peer.settings) > 1:
+            some = self._folder / "some.jsonl"
+            lines = self._inputs.unpacked.read_text(encoding="utf-8").splitlines(keepends=True)
+            some.write_text("".join(lines[::TUNING_SHARE]), encoding="utf-8")
+            seconds = {setting: self._run(peer, setting, some)[0] for setting in peer.settings}
+            tried = ", ".join(f"{told(setting)} {took:.1f} s" for setting, took in seconds.items())
+            self._tell(f"{label} on a part of the posts: {tried}")
+            fastest = min(seconds, key=lambda setting: seconds[setting])
+        self.entries.append(Entry(peer, label, fastest))
 
     def _timed(self, entry: Entry) -> None:
-        work_s, measured, rows = self._run(entry.peer, entry.setting, self._inputs.for_peers)
+        work_s, measured, rows = self._run(entry.peer, entry.setting, self._inputs.unpacked)
         entry.compared = entry.peer.compared(self._ours[_reference(entry.peer)], rows)
         entry.work_s.append(work_s)
         entry.start_s.append(measured.seconds - work_s)

@@ -17,7 +17,7 @@ from bench.peers.networks import Networks, collected
 from bench.peers.task import Task
 from bench.process_tree import ROOT
 
-ACTORS_READY_S = 600
+READY_S = 600
 
 
 class Annotate:
@@ -34,13 +34,13 @@ class Annotate:
 def main(argv: list[str]) -> int:
     """Do a task."""
     task = Task.parse(argv)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": str(READY_S)}
     environment = {"env_vars": {"PYTHONPATH": str(ROOT)}}
     cores = task.workers * task.threads + 1
     ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="error", runtime_env=environment)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.wait_for_min_actors_s = ACTORS_READY_S
+    context.wait_for_min_actors_s = READY_S
     posts = ray.data.from_items([post | {"files": list(post["files"])} for post in task.read_posts()])
     blocks = posts.repartition(max(1, posts.count() // task.batch_size)).materialize()
     rows = blocks.map_batches(

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer, pipeline
+from transformers.utils.logging import disable_progress_bar
 
 from bench.peers.rows import Found, Row
 from models.inference.options import ModelOptions
@@ -50,6 +51,7 @@ def write_token_classifier(folder: Path, texts: Mapping[str, str], rows: Mapping
         weights = torch.linalg.solve(square, features.T @ gold).T.float()
         model.classifier.weight.copy_(weights[:, :-1])
         model.classifier.bias.copy_(weights[:, -1])
+    disable_progress_bar()
     model.save_pretrained(folder)
     bundle.tokenizer.save_pretrained(folder)
 

@@ -1,4 +1,4 @@
-"""The posts that all programs annotate: as an archive for the command, and unpacked for its peers."""
+"""Posts to measure with, in two forms: as an archive for the command, and unpacked for other programs."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ class Inputs:
     Attributes:
         texts: of the posts, by the id that both forms use.
         pictures: how many they have.
-        for_command: arguments of the command.
-        for_peers: file of `Task.posts`.
+        posts: file of the posts, as in an archive.
+        for_command: arguments of the command, `posts` among them.
+        unpacked: file with a JSON object a line: `id`, `text`, and `files`, the paths of its pictures.
     """
 
     texts: dict[str, str]
     pictures: int
+    posts: Path
     for_command: tuple[str, ...]
-    for_peers: Path
+    unpacked: Path
 
 
 def posts_with_pictures(archive: Path, count: int, folder: Path) -> Inputs:
     """Take the first posts whose pictures are all there and can be read.
 
-    The command reads the shards of the archive. Its peers get the pictures as files: unpacking costs them nothing.
+    The command reads the shards of the archive. Other programs get the pictures as files: unpacking costs them nothing.
     """
     members, _ = members_by_name(find_shards([f"{archive}/images-*.tar"], "--images").shards)
     posts: list[dict[str, Any]] = []
@@ -45,11 +47,11 @@ def posts_with_pictures(archive: Path, count: int, folder: Path) -> Inputs:
         if len(posts) == count or not isinstance(keys, list) or not keys or any(key not in members for key in keys):
             continue
         pictures = dict(fetch([members[key] for key in keys], Limits.max_image_bytes))
-        data = [pictures[members[key]] for key in keys]
-        if all(isinstance(one, bytes) and _is_readable(one) for one in data):
+        data = [one for key in keys if isinstance(one := pictures[members[key]], bytes) and _is_readable(one)]
+        if len(data) == len(keys):
             files = [folder / f"{len(posts)}-{place}" for place in range(len(keys))]
             for path, one in zip(files, data, strict=True):
-                path.write_bytes(bytes(one))
+                path.write_bytes(one)
             posts.append({"id": str(len(posts)), "text": post["text"], "images": keys, "files": [str(path) for path in files]})
     return _written(posts, folder, (f"--images={archive}/images-*.tar",))
 
@@ -74,7 +76,8 @@ def _written(posts: list[dict[str, Any]], folder: Path, more: tuple[str, ...]) -
     _write(folder / "unpacked.jsonl", ({name: post[name] for name in ("id", "text", "files")} for post in posts))
     texts = {post["id"]: post["text"] for post in posts}
     arguments = (f"--posts={folder}/posts.jsonl", "--preset=postner", *more)
-    return Inputs(texts, sum(len(post["files"]) for post in posts), arguments, folder / "unpacked.jsonl")
+    pictures = sum(len(post["files"]) for post in posts)
+    return Inputs(texts, pictures, folder / "posts.jsonl", arguments, folder / "unpacked.jsonl")
 
 
 def _write(path: Path, posts: Iterable[dict[str, Any]]) -> None:
