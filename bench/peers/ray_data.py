@@ -34,7 +34,7 @@ class Annotate:
 def main(argv: list[str]) -> int:
     """Do a task."""
     task = Task.parse(argv)
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": str(READY_S)}
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": str(READY_S * 1000)}
     environment = {"env_vars": {"PYTHONPATH": str(ROOT)}}
     cores = task.workers * task.threads + 1
     ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="error", runtime_env=environment)
