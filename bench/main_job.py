@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 
-from archive.command_line import HelpFormatter, existing
+from archive.command_line import Parser, existing
 from archive.images.decode import Limits
 from archive.posts.fields.presets import PRESETS
 from archive.posts.slices import read_slices
@@ -107,8 +107,8 @@ def _report(inputs: Inputs, rounds: list[tuple[float, CommandRun]], options: arg
     return [*lines, *(f"  {stage:<9} {spread([command.stages_s[stage] for command in runs])} s" for stage in runs[0].stages_s)]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.main_job", description=__doc__, formatter_class=HelpFormatter)
+def _parser() -> Parser:
+    parser = Parser("bench.main_job", __doc__)
     add = parser.add_argument
     add("--archive", type=existing, default=DEMO, help="folder with posts-*.jsonl or .jsonl.gz, and images-*.tar")
     add("--posts", type=count, default=300, help="how many posts with pictures; 0 for none")

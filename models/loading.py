@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
 
+from archive.scratch import scratch_folder
 from archive.stores import resolve
 from models.inference.options import ModelOptions
 from models.tagging.annotate import Annotator
@@ -33,7 +33,7 @@ def load_vision_model(options: ModelOptions) -> VisionModel:
     backbone = read_settings(folder).backbone
     if backbone is not None and (folder / backbone).is_dir():
         backbone = str(folder / backbone)
-    return VisionModel.load(options.detector, backbone, options.device, options.threads, options.ocr)
+    return VisionModel.load(options.detector, backbone, options.device, options.threads, options.ocr, options.precision)
 
 
 @cache
@@ -66,7 +66,7 @@ def local_folder(address: str) -> Path:
         filesystem, path = resolve(address)
         if "file" in filesystem.protocol:
             return Path(path)
-        copy = Path(tempfile.mkdtemp(prefix="postner-model-"))
+        copy = Path(tempfile.mkdtemp(prefix="model-", dir=scratch_folder()))
         filesystem.get(path.rstrip("/") + "/", f"{copy}/", recursive=True)
     except (OSError, ValueError) as error:
         raise BundleError(f"--model {address} cannot be read ({error}): give the folder of a bundle") from error
@@ -74,6 +74,8 @@ def local_folder(address: str) -> Path:
 
 
 def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download  # only for a bundle of the hub
+
     try:
         return Path(snapshot_download(name, allow_patterns=[*FILES, "README.md"]))
     except Exception as error:  # the hub's client passes on those of several libraries

@@ -7,6 +7,7 @@ import time
 from typing import NoReturn
 
 from apache_beam.options import pipeline_options
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners import create_runner
 from apache_beam.transforms.resources import parse_resource_hints
 
@@ -53,15 +54,18 @@ def parse_beam_options(argv: list[str], ours: RunOptions) -> pipeline_options.Pi
     else:
         options.view_as(pipeline_options.SetupOptions).save_main_session = False  # run_pipeline.py defines nothing
         try:
-            create_runner(known.runner)
+            lacking = PipelineOptionsValidator(options, create_runner(known.runner)).validate()
         except (ImportError, ValueError, AttributeError) as error:
             raise UsageError(f"--runner {known.runner!r} is no runner of Beam that is installed here: {error}") from error
+        if lacking:
+            raise UsageError(f"--runner {known.runner}: {' '.join(lacking)} docs/deploy.md has a whole command")
         if ours.local_workers > 1:
             raise UsageError(f"--local_workers={ours.local_workers} is for runs on this machine, {known.runner} has its own: leave it out")
     try:
         parse_resource_hints(ours.hints)
     except ValueError as error:
-        raise UsageError(f"--accelerator {ours.accelerator!r} --min_ram {ours.min_ram!r}: {error}") from error
+        given = " ".join(f"--{name} {value!r}" for name, value in ours.hints.items())
+        raise UsageError(f"{given}: {error} Give such as type:nvidia-l4;count:1 and 16GB") from error
     return options
 
 

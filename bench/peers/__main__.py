@@ -15,14 +15,13 @@ command finds them in the shards, and writes Parquet. `start` is the rest of its
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from archive.command_line import HelpFormatter, existing
+from archive.command_line import Parser, existing
 from bench.command_run import CommandRun, spread
 from bench.inputs import Inputs, posts_with_pictures, posts_without_pictures
 from bench.peers.networks import PRECISIONS
@@ -121,8 +120,8 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), os.uname().machine)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.peers", description=__doc__, formatter_class=HelpFormatter)
+def _parser() -> Parser:
+    parser = Parser("bench.peers", __doc__)
     add = parser.add_argument
     add("--archive", type=existing, default=DEMO, help="folder with posts-*.jsonl or .jsonl.gz, and images-*.tar")
     add("--posts", type=count, default=300, help="how many posts with pictures; 0 for none")

@@ -59,6 +59,9 @@ class Annotator:
         threads: batches that run in parallel on a CPU.
         dtype: of matrix products. bfloat16 is two to three times as fast on CPUs that support it, but changes
             probabilities by up to 0.03, and the result of a post then depends on the others in its batch.
+
+    Attributes:
+        engine: what runs the tagger, and in which number format.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Annotator:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.bundle = bundle
+        self.engine = f"torch {str(dtype).removeprefix('torch.')}"
         self._device = torch.device(device)
         self._tagger = bundle.tagger.to(self._device)
         settings = bundle.settings

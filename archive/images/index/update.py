@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -18,7 +18,7 @@ from archive.images.index.segment import Segment, open_segment
 from archive.stores import Version, version_of
 
 THREADS = 8
-"""Shards that are read together: on a store the time goes into waiting. Each holds a chunk of members, some 8 MB."""
+"""Shards that are read together: on a store the time goes into waiting. Each holds a chunk of members, some 2 MB."""
 
 OPEN_TOGETHER = 200
 """New shards whose files are open together."""
@@ -143,6 +143,10 @@ def _place(shard: str, folder: str, before: Place | None, scratch: Path, version
     how = _likeness(kept, size, modified)
     if how == "same":
         return "kept", (kept, 0)
+    if how == "touched":
+        with path.open("wb") as file:
+            merge([(replace(kept.shards[0], size=size, modified=modified), [(kept, 0)])], file)
+        return "touched", _published(path, address)
     build(shard, size, modified, path, kept if how == "appended" else None)
     place = _published(path, address)
     if how == "appended":

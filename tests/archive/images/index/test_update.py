@@ -289,7 +289,7 @@ def test_a_reader_never_takes_another_file_for_its_own(tmp_path: Path) -> None:
 
 
 def test_an_index_on_a_store_is_copied_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     store = fsspec.filesystem("memory")
     folder = f"memory://{tmp_path.name}/index"
     a = tar(tmp_path / "a.tar", ("1.jpg", b"1"))
