@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint fuzz bench flink test-flink test-spark test-images docs sbom notice default reference clean
+.PHONY: help setup demo test lint fuzz bench peers flink test-flink test-spark test-images docs sbom notice default reference clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -33,8 +33,22 @@ lint: setup  ## check style and types
 fuzz: setup  ## look for bytes that break the readers of posts, shards and pictures: a minute for each target
 	for target in lines fields documents tables packings shards pictures; do $(PYTHON) tests/fuzz/fuzz.py $$target -max_total_time=60 -verbosity=0 -print_final_stats=1 || exit 1; done
 
-bench: setup  ## compare the speed of the command with the two models alone and with a simple loop
-	$(PYTHON) -m bench.main_job
+BENCH :=
+bench: setup  ## compare the speed of the command with the two models alone; BENCH='--archive DIR'
+	$(PYTHON) -m bench.main_job $(BENCH)
+
+# Packages of other programs stay out of $(VENV); the rest they share with the command, so that both have the same torch.
+PEERS :=
+peers: build/peers/.ready  ## compare the speed of the command with Ray Data, Daft and loops by hand; PEERS='--archive DIR'
+	build/peers/bin/python -m bench.peers $(PEERS)
+
+SITE_PACKAGES := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+
+build/peers/.ready: bench/peers/requirements.txt | $(READY)
+	$(PYTHON) -m venv build/peers
+	$(PYTHON) $(SITE_PACKAGES) > "$$(build/peers/bin/python $(SITE_PACKAGES))/postner.pth"
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 JARS := deploy/flink/target/jars
 HAS_JAVA := command -v java >/dev/null && command -v mvn >/dev/null

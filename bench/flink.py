@@ -26,7 +26,7 @@ import psutil
 from archive.command_line import Parser, existing
 from bench.growth import write_short_posts
 from bench.kills import finish, rows
-from bench.memory import first_posts, repeated
+from bench.sample import first_posts, repeated
 from deploy.flink.cluster import JARS, Cluster
 
 ROOT = Path(__file__).parent.parent

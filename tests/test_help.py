@@ -24,6 +24,7 @@ COMMANDS = {
     "bench.main_job": ["--archive", "{none}"],
     "bench.memory": ["--archive", "{none}"],
     "bench.overlap": None,
+    "bench.peers": ["--archive", "{none}"],
     "bench.pictures": None,
     "bench.streaming": None,
     "bench.taggers": None,
