@@ -42,10 +42,15 @@ def not_found(option: str, pattern: str, what: str = "file") -> ValueError:
     return ValueError(f"{option} matched no {what}: {pattern!r}" + (f" in {os.getcwd()}" if is_relative else "") + "; check the path")
 
 
-def open_file(address: str) -> BinaryIO:
-    """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened."""
+def open_file(address: str, read_ahead_bytes: int = REQUEST_BYTES) -> BinaryIO:
+    """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened.
+
+    Args:
+        address: of the file.
+        read_ahead_bytes: how much of a store is read beyond what is asked for.
+    """
     filesystem, path = resolve(address)
-    return filesystem.open(path, "rb", block_size=REQUEST_BYTES)
+    return filesystem.open(path, "rb", block_size=read_ahead_bytes)
 
 
 def read_range(address: str, start: int, end: int) -> Iterator[bytes]:
