@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint fuzz bench flink test-flink test-images docs sbom notice default reference clean
+.PHONY: help setup demo test lint fuzz bench flink test-flink test-spark test-images docs sbom notice default reference clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -48,6 +48,16 @@ flink: setup  ## annotate the small archive on a Flink cluster of two task manag
 
 test-flink: setup  ## run the tests on a Flink cluster, with processes killed; skipped without Java and Maven
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory $(JARS)/.ready && $(PYTHON) -m pytest -m flink -n 0 -v; else echo "make test-flink is skipped: it $(NO_JAVA)"; fi
+
+SPARK := build/spark
+
+test-spark: setup  ## run the recipe of docs/output.md in Spark, in an environment of its own (500 MB); skipped without Java
+	@if command -v java >/dev/null; then $(MAKE) --no-print-directory $(SPARK)/.ready && $(PYTHON) -m pytest -n 0 -v tests/docs/test_recipes.py -k spark; else echo "make test-spark is skipped: it needs Java 17 (Debian: apt install openjdk-17-jre-headless)"; fi
+
+$(SPARK)/.ready: deploy/spark.txt
+	test -x $(SPARK)/bin/python || $(PYTHON) -m venv $(SPARK)
+	$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 test-images: setup  ## do what the Dockerfiles' lines do, in new environments (10 minutes, 8 GB)
 	for kind in cpu cuda; do $(PYTHON) -m deploy.docker.rehearse deploy/docker/$$kind.Dockerfile --arg TORCH_INDEX=https://pypi.org/simple || exit 1; done

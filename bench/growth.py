@@ -7,7 +7,6 @@ The posts are empty or one emoji and name no picture, so that the time goes into
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -18,14 +17,15 @@ from pathlib import Path
 
 import psutil
 
-from bench.night import ROOT, write_post, write_shard
+from archive.command_line import Parser
+from bench.night import ROOT, name_of, write_post, write_shard
 
 MEMBERS_A_SHARD = 50_000
 
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="bench.growth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("bench.growth", __doc__)
     parser.add_argument("--posts", type=int, nargs="*", default=[20_000, 200_000])
     parser.add_argument("--members", type=int, nargs="*", default=[10_000, 100_000])
     options, more = parser.parse_known_args(argv)
@@ -36,9 +36,9 @@ def main(argv: list[str]) -> int:
             _tell(f"{posts:,} posts", [f"--posts={folder}/posts.jsonl", f"--output={folder}/out", *more])
     for members in options.members:
         with tempfile.TemporaryDirectory() as folder:
-            for start in range(0, members, MEMBERS_A_SHARD):
-                write_shard(Path(f"{folder}/{start}.tar"), start, min(MEMBERS_A_SHARD, members - start))
-            write_post(Path(f"{folder}/posts.jsonl"), "0-0.jpg")
+            for shard, start in enumerate(range(0, members, MEMBERS_A_SHARD)):
+                write_shard(Path(f"{folder}/{shard}.tar"), shard, min(MEMBERS_A_SHARD, members - start))
+            write_post(Path(f"{folder}/posts.jsonl"), name_of(0, 0))
             inputs = [f"--posts={folder}/posts.jsonl", f"--images={folder}/*.tar"]
             _tell(f"{members:,} members", [*inputs, f"--output={folder}/out", *more])
     return 0

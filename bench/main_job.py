@@ -28,7 +28,7 @@ from pathlib import Path
 
 import torch
 
-from archive.command_line import HelpFormatter, existing
+from archive.command_line import Parser, existing
 from archive.images import Member
 from archive.images.decode import Limits
 from archive.posts.records import Slice
@@ -173,8 +173,8 @@ def _spread(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.main_job", description=__doc__, formatter_class=HelpFormatter)
+def _parser() -> Parser:
+    parser = Parser("bench.main_job", __doc__)
     parser.add_argument("--archive", type=existing, default=ARCHIVE, help="folder with posts-*.jsonl.gz and images-*.tar")
     parser.add_argument("--posts", type=int, default=300, help="how many posts")
     parser.add_argument("--rounds", type=int, default=3, help="how many times each is timed")

@@ -7,7 +7,6 @@ DIR holds posts-*.jsonl.gz and images-*.tar. Posts are repeated under new ids, w
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import subprocess
@@ -18,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from archive.command_line import HelpFormatter, existing
+from archive.command_line import Parser, existing
 
 ROOT = Path(__file__).parent.parent
 TIMES = (1, 4, 16)
@@ -26,7 +25,7 @@ TIMES = (1, 4, 16)
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="bench.memory", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("bench.memory", __doc__)
     parser.add_argument("--archive", type=existing, required=True, help="folder with posts-*.jsonl.gz and images-*.tar")
     parser.add_argument("--posts", type=int, default=400, help="how many posts of it")
     options, more = parser.parse_known_args(argv)

@@ -207,8 +207,16 @@ def _audit(output: str, lines_of: Mapping[str, int], names: Mapping[Folder, Sequ
         if not found:
             found_in.whole[name] = lines_of[name]
     if found_in.total("lines") and not found_in.total("rows"):
-        found_in.unread.append("no post was annotated: rejects/ has the reasons, and python -m pipeline.peek shows what was read")
+        found_in.unread.append(_nothing_annotated(found_in))
     return found_in, account
+
+
+def _nothing_annotated(found: Audit) -> str:
+    """Return the sentence of an output whose lines made no row."""
+    why = [f"{found.total('rejects'):,} rejected (rejects/ has the reasons)"] if found.total("rejects") else []
+    why += [f"{amount:,} skipped by the rule {kind!r}" for kind, amount in found.skipped.most_common()]
+    why += [f"{found.total('blanks'):,} blank"] if found.total("blanks") else []
+    return f"no post was annotated: of {found.total('lines'):,} lines {', '.join(why)}; python -m pipeline.peek shows what was read"
 
 
 def output_files(output: str, folder: Folder) -> Iterator[tuple[str, BinaryIO]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
+from archive.credentials import store_problems_as
 from archive.images import End, Link, ShardProblem, index_shard
 from archive.posts.entries import FileKind, describe
 from archive.posts.fields.post import parse
@@ -27,6 +28,7 @@ from pipeline.inputs import THREADS, FoundInputs, choose_fields, find_inputs
 from pipeline.options import OPTIONS, RunOptions
 from pipeline.process import EXIT_DONE, EXIT_USAGE
 from pipeline.show import printable
+from pipeline.unknown_options import refuse_misspelt
 
 SHOWN = 3
 FIELD_OPTIONS = ("images", "preset", "each", "id", "text", "images_field", "alt", "markup", "model", "detector", "max_line_bytes")
@@ -46,6 +48,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("posts", nargs="+", metavar="ARCHIVE", help="posts files: paths, globs or folders")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="also annotate N posts, and tell what the whole would take")
     try:
+        if any(word.split("=")[0] == "--posts" for word in argv):
+            raise UsageError("the archive stands alone, without --posts: python -m pipeline.peek ARCHIVE")
+        refuse_misspelt(argv, [*FIELD_OPTIONS, "sample"])
         given = vars(parser.parse_args(argv))
         sample = given.pop("sample")
         if sample < 0:
@@ -53,11 +58,12 @@ def main(argv: Sequence[str]) -> int:
         for option in options:
             option.check(given[option.name])
         run = RunOptions(**given | {"posts": tuple(given["posts"]), "images": tuple(given["images"]), "output": "OUT"})
-        inputs = find_inputs(run)
-        spread = inputs._replace(posts=inputs.posts[:: -(-len(inputs.posts) // LOOKED_AT)])
-        looked_at, first = choose_fields(spread, run)
-        for line in _report(run, inputs, looked_at, first):
-            print(line, flush=True)
+        with store_problems_as(UsageError):
+            inputs = find_inputs(run)
+            spread = inputs._replace(posts=inputs.posts[:: -(-len(inputs.posts) // LOOKED_AT)])
+            looked_at, first = choose_fields(spread, run)
+            for line in _report(run, inputs, looked_at, first):
+                print(line, flush=True)
         if sample:
             from pipeline.sample import estimate  # it loads the models
 
@@ -77,7 +83,7 @@ def _report(run: RunOptions, inputs: FoundInputs, looked_at: FoundInputs, first:
     for name in ("each", "id", "text", "images", "alt", "markup"):
         if value := getattr(fields, name):
             yield f"        {name:<7} {printable(_cut(value))}"
-    yield f"first   {printable(_beginning(entries))}"
+    yield f"first   {printable(_beginning(entries)) or 'no record: the file is empty'}"
     parsed = [parse(entry, fields) for entry in entries]
     posts = [post for post in parsed if isinstance(post, Post)]
     for post in posts[:SHOWN]:
