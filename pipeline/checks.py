@@ -50,9 +50,8 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
     engines = {"detector": vision_model.engine, "tagger": annotator.engine} if vision_model.engine else {"tagger": annotator.engine}
     if models.here().device == "cpu":
         why = "cannot run it" if has_runtime() else "is not installed"
-        notes += [
-            f"the {network} runs by {engine}, more slowly: openvino {why}" for network, engine in engines.items() if "torch" in engine
-        ]
+        by_torch = {network: engine for network, engine in engines.items() if engine.startswith("torch")}
+        notes += [f"the {network} runs by {engine}, more slowly: openvino {why}" for network, engine in by_torch.items()]
     precision = models.here().precision if local else options.precision
     return LoadedModels(
         annotator.bundle.label, vision_model.detector_id, vision_model.text_reader_id, notes, precision, engines if local else {}

@@ -52,9 +52,8 @@ def quantize(model: openvino.Model, photos: list[np.ndarray]) -> openvino.Model:
     convolutions = [one.get_friendly_name() for one in operations if one.get_type_name() == "Convolution"]
     head = convolutions[-1].split("/")[0].split(".dfl")[0]
     in_float = [convolutions[0], *(name for name in convolutions if name.startswith(head) and LAST.search(name))]
-    in_float += [
-        one.get_friendly_name() for one in operations if one.get_friendly_name().startswith(f"{head}/") and one.get_type_name() in DECODING
-    ]
+    decoding = [one for one in operations if one.get_type_name() in DECODING]
+    in_float += [name for one in decoding if (name := one.get_friendly_name()).startswith(f"{head}/")]
     quantised = nncf.quantize(
         model,
         nncf.Dataset(photos, lambda pixels: pixels[None]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -122,7 +123,8 @@ def _by_openvino(source: NetworkSource, threads: int, precision: str) -> tuple[R
 
 
 def _by_torch(source: NetworkSource, device: torch.device, precision: str) -> tuple[Run, bool, str]:
-    network = YoloNetwork(source.build()).to(device).to(memory_format=torch.channels_last)
+    network = YoloNetwork(source.build()).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
 
     def run(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
