@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
+from typing import Any
 
 PRECISIONS = "auto|float32|bfloat16|int8"
 """Regular expression of the values of `--precision`."""
@@ -81,7 +83,7 @@ def _has_int8() -> bool:
     return bool(flags.get("avx512_vnni") or flags.get("avx_vnni"))
 
 
-def _flags() -> dict[str, object]:
+def _flags() -> Mapping[str, Any]:
     import torch  # takes seconds, and the options are parsed without it
 
     return torch.cpu.get_capabilities()
