@@ -10,7 +10,6 @@ of the first run. `make flink` downloads Flink.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -24,10 +23,10 @@ from pathlib import Path
 
 import psutil
 
-from archive.command_line import HelpFormatter, existing
+from archive.command_line import Parser, existing
 from bench.growth import write_short_posts
 from bench.kills import finish, rows
-from bench.memory import first_posts, repeated
+from bench.sample import first_posts, repeated
 from deploy.flink.cluster import JARS, Cluster
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +35,7 @@ FILES = 8
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 1 if rows differ."""
-    parser = argparse.ArgumentParser(prog="bench.flink", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("bench.flink", __doc__)
     add = parser.add_argument
     add("--archive", type=existing, help="folder with posts-*.jsonl.gz and images-*.tar")
     add("--posts", type=int, default=400, help="how many posts")

@@ -8,7 +8,6 @@ The second less the third is what the night costs beyond the start. The archive 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -22,12 +21,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from archive.command_line import Parser
+
 ROOT = Path(__file__).parent.parent
 
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="bench.night", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("bench.night", __doc__)
     parser.add_argument("--shards", type=int, default=400)
     parser.add_argument("--members", type=int, default=1000, help="of each shard")
     options, more = parser.parse_known_args(argv)

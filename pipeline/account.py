@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from archive.posts.slices import file_prefix
+from archive.posts.slice_builder import file_prefix
 from archive.stores import open_file
 from archive.whole_file import whole_file
 from pipeline.output import RUNS

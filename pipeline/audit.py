@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, BinaryIO
 
-from archive.posts.slices import file_prefix
+from archive.posts.slice_builder import file_prefix
 from archive.stores import open_file
 from pipeline.account import Account, Source, counters, digests, load, prefix_of, save
 from pipeline.output import FOLDERS, names_in
@@ -216,8 +216,16 @@ def _audit(output: str, lines_of: Mapping[str, int], names: Mapping[Folder, Sequ
         if not found:
             found_in.whole[name] = lines_of[name]
     if found_in.total("lines") and not found_in.total("rows"):
-        found_in.unread.append("no post was annotated: rejects/ has the reasons, and python -m pipeline.peek shows what was read")
+        found_in.unread.append(_nothing_annotated(found_in))
     return found_in, account
+
+
+def _nothing_annotated(found: Audit) -> str:
+    """Return the sentence of an output whose lines made no row."""
+    why = [f"{found.total('rejects'):,} rejected (rejects/ has the reasons)"] if found.total("rejects") else []
+    why += [f"{amount:,} skipped by the rule {kind!r}" for kind, amount in found.skipped.most_common()]
+    why += [f"{found.total('blanks'):,} blank"] if found.total("blanks") else []
+    return f"no post was annotated: of {found.total('lines'):,} lines {', '.join(why)}; python -m pipeline.peek shows what was read"
 
 
 def output_files(output: str, folder: Folder) -> Iterator[tuple[str, BinaryIO]]:

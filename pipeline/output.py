@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable
 
 from archive.images.index import SUFFIX
+from archive.scratch import shared_temporary_folder
 from archive.stores import resolve
 from archive.whole_file import PARTIAL, whole_file
 from pipeline.lease import LOCK
@@ -50,7 +51,10 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
 
 def _check_index(options: RunOptions) -> None:
     if options.index:
-        filesystem, path = resolve(options.index)
+        try:
+            filesystem, path = resolve(options.index)
+        except ValueError as error:
+            raise UsageError(f"--index {error}") from error
         if filesystem.isfile(path):
             raise UsageError(f"--index {options.index} is a file: give a folder")
 
@@ -131,7 +135,7 @@ def complete(output: str) -> None:
 
 def keep_log(output: str, text: str) -> str:
     """Write `error.log` to the output folder or, if that is full, to a temporary one. Returns its path."""
-    for folder in (output, tempfile.mkdtemp(prefix="postner-")):
+    for folder in (output, tempfile.mkdtemp(prefix="postner-", dir=shared_temporary_folder())):
         try:
             with whole_file(f"{folder}/{LOG}") as file:
                 file.write(text.encode("utf-8", "backslashreplace"))

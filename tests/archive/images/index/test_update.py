@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -317,7 +318,7 @@ def test_a_reader_never_takes_another_file_for_its_own(tmp_path: Path) -> None:
 
 
 def test_an_index_on_a_store_is_copied_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     store = fsspec.filesystem("memory")
     folder = f"memory://{tmp_path.name}/index"
     a = tar(tmp_path / "a.tar", ("1.jpg", b"1"))
@@ -344,3 +345,20 @@ def test_progress_and_examples(tmp_path: Path) -> None:
     assert index.examples(3) == ["0-0.jpg", "1-2.jpg", "3-1.jpg"]
     assert index_of(tmp_path / "none").examples(3) == []
     assert places(index_of(tmp_path / "none"), "a.jpg") == ["missing"]
+
+
+def test_an_interruption_does_not_wait_for_large_shards(tmp_path: Path) -> None:
+    shards = [tar(tmp_path / name, ("1.jpg", b"x")) for name in ("a.tar", "b.tar")]
+    at_work, ended = threading.Event(), threading.Event()
+
+    def build_slowly(shard: str, *_: object) -> None:
+        if shard == shards[1]:
+            at_work.set()
+            ended.wait(30)
+        assert at_work.wait(30)
+        raise KeyboardInterrupt
+
+    with patch.object(update, "build", build_slowly), pytest.raises(KeyboardInterrupt):
+        updated(tmp_path, *shards)
+    assert not ended.is_set()
+    ended.set()
