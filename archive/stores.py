@@ -51,7 +51,10 @@ def open_file(address: str) -> BinaryIO:
 def read_range(address: str, start: int, end: int) -> Iterator[bytes]:
     """Yield the bytes of a part of a file, in blocks that end at multiples of `READ_AHEAD_BYTES`. Raises as `open_file`."""
     filesystem, path = resolve(address)
-    while start < end and (block := filesystem.cat_file(path, start, min(start - start % READ_AHEAD_BYTES + READ_AHEAD_BYTES, end))):
+    while start < end:
+        stop = min(start - start % READ_AHEAD_BYTES + READ_AHEAD_BYTES, end)
+        if not (block := filesystem.cat_file(path, start=start, end=stop)):  # s3fs takes a second position for a version
+            return
         start += len(block)
         yield block
 
