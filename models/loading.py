@@ -16,9 +16,9 @@ from huggingface_hub import snapshot_download
 
 from archive.stores import resolve
 from models.inference.options import ModelOptions
-from models.inference.precision import usable_text_precision
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import FILES, BundleError, load_bundle, read_settings
+from models.tagging.tokenizers import limit_tokenizers
 from models.vision.vision_model import VisionModel
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -42,6 +42,7 @@ def load_annotator(options: ModelOptions) -> Annotator:
     """Return the annotator for the objects and grids of the vision model. Raises DetectorError, BundleError."""
     vision_model = load_vision_model(options)
     here = options.here()
+    limit_tokenizers(here.threads)
     return Annotator(
         load_bundle(local_folder(here.model)),
         vision_model.names,
@@ -49,7 +50,7 @@ def load_annotator(options: ModelOptions) -> Annotator:
         here.device,
         here.batch_size,
         here.threads,
-        usable_text_precision(options.precision, here.device),
+        here.text_precision,
     )
 
 

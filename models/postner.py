@@ -43,10 +43,10 @@ class Postner:
     Several threads may call `annotate`; they take turns.
     """
 
-    def __init__(self, model: str | None, detector: str | None, device: str, threads: int) -> None:
+    def __init__(self, model: str | None, detector: str | None, device: str, threads: int, precision: str) -> None:
         if threads < 0:
             raise ValueError(f"threads={threads}: give 1 or more, or 0 for one per core")
-        options = ModelOptions(model or SHIPPED, detector_or_none(detector or SHIPPED), device, threads=threads)
+        options = ModelOptions(model or SHIPPED, detector_or_none(detector or SHIPPED), device, threads=threads, precision=precision)
         self._thread = single_thread()
         before = torch.get_num_threads()
         try:

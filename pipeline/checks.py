@@ -47,7 +47,7 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
         )
         notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
     engines = {"detector": vision_model.engine, "tagger": annotator.engine} if vision_model.engine else {"tagger": annotator.engine}
-    precision = models.here().precision if local else options.precision
+    precision = models.here().precisions if local else options.precision
     return LoadedModels(
         annotator.bundle.label, vision_model.detector_id, vision_model.text_reader_id, notes, precision, engines if local else {}
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -195,7 +194,6 @@ def _restored(stored: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _tokenizer(folder: Path) -> Any:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     return AutoTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
 
 
