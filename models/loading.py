@@ -50,7 +50,7 @@ def load_annotator(options: ModelOptions) -> Annotator:
         here.device,
         here.batch_size,
         here.threads,
-        here.text_precision,
+        here.precision,
     )
 
 

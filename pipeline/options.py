@@ -144,7 +144,7 @@ class RunOptions:
     precision: str = option(
         "auto",
         metavar="FORMAT",
-        default_means="for pictures bfloat16 where the machine computes in it, for texts int8 where it does, else float32",
+        default_means="int8 on a CPU that is fast in it, else bfloat16 or float32",
         choices=PRECISIONS,
         changes_rows=True,
         help="number format of the models: `auto`, `float32`, `bfloat16`, or on a CPU `int8`",

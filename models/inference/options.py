@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from models.inference.devices import usable_cores, usable_device
-from models.inference.precision import usable_precision, usable_text_precision
+from models.inference.precision import usable_precision
 from models.pretrained import PRETRAINED, SHIPPED
 
 
@@ -21,7 +21,6 @@ class ModelOptions:
         batch_size: on a GPU, texts of full length per call of the tagger, and pictures per call of the detector.
         threads: of both models on a CPU; 0 for one per core.
         precision: number format of the networks: `float32`, `bfloat16`, `int8`, or `auto`.
-        text_precision: that of the text encoder; filled in by `here`.
     """
 
     model: str = SHIPPED
@@ -31,7 +30,6 @@ class ModelOptions:
     threads: int = 0
     ocr: str | None = None
     precision: str = "auto"
-    text_precision: str = ""
 
     def here(self) -> ModelOptions:
         """Return the options with the defaults of this machine filled in. Raises ValueError if it lacks the device or the precision."""
@@ -43,13 +41,7 @@ class ModelOptions:
             device=device,
             threads=self.threads or usable_cores(),
             precision=usable_precision(self.precision, device),
-            text_precision=self.text_precision or usable_text_precision(self.precision, device),
         )
-
-    @property
-    def precisions(self) -> str:
-        """The number formats of the options that `here` returned, as they are told."""
-        return self.precision if self.precision == self.text_precision else f"{self.precision}, texts {self.text_precision}"
 
 
 def detector_or_none(value: str) -> str | None:
