@@ -8,7 +8,14 @@ if TYPE_CHECKING:
     from models.postner import Postner
 
 
-def load(model: str | None = None, detector: str | None = None, device: str = "auto", threads: int = 0, precision: str = "auto") -> Postner:
+def load(
+    model: str | None = None,
+    detector: str | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    ocr: str | None = None,
+    precision: str = "auto",
+) -> Postner:
     """Load a bundle and a detector, to annotate texts and their pictures with.
 
     Args:
@@ -16,6 +23,7 @@ def load(model: str | None = None, detector: str | None = None, device: str = "a
         detector: as `--detector`: `.onnx` file, ultralytics name, or `none`; the shipped one (AGPL-3.0) if not given.
         device: `auto`, `cpu`, `cuda` or `cuda:1`.
         threads: of the models on a CPU; 0 for one per core.
+        ocr: as `--ocr`: `rapidocr` reads what is written in pictures; `none`, or not given, reads nothing.
         precision: number format of the networks, as `--precision`: `auto`, `float32`, `bfloat16`, or on a CPU `int8`.
 
     Raises:
@@ -23,4 +31,4 @@ def load(model: str | None = None, detector: str | None = None, device: str = "a
     """
     from models.postner import Postner  # takes seconds: torch
 
-    return Postner(model, detector, device, threads, precision)
+    return Postner(model, detector, device, threads, None if ocr == "none" else ocr, precision)

@@ -49,7 +49,7 @@ def make_bundle(encoder: PretrainedConfig, augmentation: str) -> Bundle:
     table = AugmentationTable(words, torch.cat([torch.zeros(1, 200), torch.randn(len(words), 200)]))
     config = TaggerConfig(encoder.to_dict(), augmentation=augmentation, casing=True, granularities=GRANULARITIES, fusion_width=32)
     given = BundleSettings("small", object_names=("cat", "dog"), grid="network")
-    return Bundle(given, "of no file", Tagger(config, table.vectors).eval(), tokenizer(), table)
+    return Bundle(given, "of no file", Tagger(config, table.vectors).eval(), tokenizer(), table, Path())
 
 
 @cache
@@ -83,7 +83,7 @@ def differences(engine: TextEngine, tagger: Tagger, x: Batch) -> torch.Tensor:
 
 @pytest.mark.parametrize(("precision", "mean"), [("float32", 1e-5), ("bfloat16", 0.02), ("int8", 0.05)])
 def test_it_gives_what_torch_gives(small: Bundle, precision: str, mean: float) -> None:
-    engine = TextEngine(small, precision, threads=1)
+    engine = TextEngine(small, lambda: small.tagger, precision, threads=1)
     for rows, length in ((1, 8), (5, 24), (2, 128)):
         assert differences(engine, small.tagger, batch(rows, length)).mean() < mean
     assert precision in engine.name
@@ -101,7 +101,7 @@ def test_it_gives_what_torch_gives(small: Bundle, precision: str, mean: float) -
 def test_other_encoders_give_what_torch_gives_or_are_refused(encoder: PretrainedConfig) -> None:
     made = make_bundle(encoder, "sum")
     try:
-        engine = TextEngine(made, "float32", 1, CompiledCache(Path("/nowhere")))
+        engine = TextEngine(made, lambda: made.tagger, "float32", 1, CompiledCache(Path("/nowhere")))
     except TextEngineError as error:
         pytest.xfail(f"runs on torch: {error}")
     assert differences(engine, made.tagger, batch(3, 56)).max() < 1e-3
@@ -195,7 +195,7 @@ def test_a_network_that_gives_something_else_is_refused(monkeypatch: pytest.Monk
     other = Tagger(bundle().tagger.config, bundle().table.vectors).eval()
     monkeypatch.setattr(text_engine, "_convert", lambda tagger, longest: convert(other, longest))
     with pytest.raises(TextEngineError, match="differ from those of torch"):
-        TextEngine(replace(bundle(), sha256="other"), "float32", 1)
+        TextEngine(replace(bundle(), sha256="other"), lambda: bundle().tagger, "float32", 1)
 
 
 def test_the_annotator_lets_go_of_what_the_engine_holds() -> None:
