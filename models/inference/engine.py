@@ -81,6 +81,8 @@ class Engine:
         with self._compiling:
             if shapes not in self._compiled:
                 self._compiled[shapes] = self._compile(shapes)
+                if self._any_shape:  # what is converted would stay in memory for nothing
+                    del self._convert, self._model
 
     def _request(self, shapes: Shapes) -> Any:
         requests = self._requests.by_shapes
