@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from models.inference.engine import Engine
 from models.inference.pool import InferencePool
 from models.inference.precision import has_runtime
 from models.vision.detectors.detector import to_features
 from models.vision.detectors.nms import select
-from models.vision.detectors.ultralytics_network import NetworkSource, find_network
+from models.vision.detectors.ultralytics_network import find_network
+from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnOpenVino, YoloOnTorch
 from models.vision.images.canvas import Canvas, crop
 from models.vision.images.features import GRID_SIDE, ImageFeatures
-
-if TYPE_CHECKING:
-    import openvino
-
-Run = Callable[[np.ndarray], tuple[Tensor, Tensor]]
-"""(B, H, W, 3) uint8 RGB to raw predictions, (B, ...), and features of the cells, (B, C, H / stride, W / stride)."""
 
 
 class YoloDetector:
@@ -39,16 +31,23 @@ class YoloDetector:
         device: of the network.
         threads: pictures that run in parallel on a CPU.
         precision: number format.
+        as_on_gpu: run by torch and in batches, whatever the device; for tests and measurements.
     """
 
     side = 640
 
-    def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None:
+    def __init__(self, spec: str, device: str, threads: int, precision: str = "float32", as_on_gpu: bool = False) -> None:
         source = find_network(spec)
         self.name, self.names = source.name, source.names
-        self._pool = InferencePool(torch.device(device), threads)
-        self._run, self._reads_rectangles, self.engine = _runtime(source, torch.device(device), threads, precision)
-        (found,) = self.detect([Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)])
+        self._pool = InferencePool(torch.device(device), threads, as_on_gpu)
+        self.network: YoloOnOpenVino | YoloOnTorch
+        if device == "cpu" and has_runtime() and not as_on_gpu:
+            self.network = YoloOnOpenVino(source, threads, precision)
+        else:
+            self.network = YoloOnTorch(YoloNetwork(source.build()), torch.device(device), precision)
+        self.engine = self.network.name
+        blank = Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)
+        found = self._pool.warm_up(self._detect, blank)
         assert found.grid is not None
         self.grid_width = found.grid.shape[1]
 
@@ -59,67 +58,16 @@ class YoloDetector:
 
     def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         """Return the objects and the grid of each picture."""
-        return self._pool.run(self._detect, [crop(canvas) for canvas in canvases] if self._reads_rectangles else canvases)
+        return self._pool.run(self._detect, [crop(canvas) for canvas in canvases] if self.network.reads_rectangles else canvases)
+
+    def prepare(self) -> None:
+        """See `Detector`."""
+        self.network.prepare(self.side)
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
-        output, features = self._run(np.stack([canvas.pixels for canvas in canvases]))
-        grids = [_grid(canvas, of_one) for canvas, of_one in zip(canvases, features, strict=True)]
+        output, features = self.network([canvas.pixels for canvas in canvases])
+        grids = torch.stack([_grid(canvas, of_one) for canvas, of_one in zip(canvases, features, strict=True)]).half().cpu()
         return [to_features(canvas, objects, grid) for canvas, objects, grid in zip(canvases, select(output), grids, strict=True)]
-
-
-class YoloNetwork(nn.Module):
-    """A network of ultralytics that also returns the output of the last layer of its backbone.
-
-    Args:
-        network: from `NetworkSource.build`.
-    """
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-        self._of_thread = threading.local()  # several threads may detect at once
-        network.model[len(network.yaml["backbone"]) - 1].register_forward_hook(self._store_features)
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Run`."""
-        output = self.network(pixels.permute(0, 3, 1, 2).float() / 255)
-        return output[0] if isinstance(output, tuple) else output, self._of_thread.features
-
-    def _store_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
-        self._of_thread.features = features
-
-
-def _runtime(source: NetworkSource, device: torch.device, threads: int, precision: str) -> tuple[Run, bool, str]:
-    """Return what runs the network, whether it takes rectangles, and its name."""
-    if device.type == "cpu" and has_runtime():
-        engine = Engine(f"yolo {source.digest}", lambda: converted(source), precision, threads)
-
-        def run(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
-            output, features = engine([pixels])
-            return torch.from_numpy(output), torch.from_numpy(features)
-
-        return run, True, engine.name
-    network = YoloNetwork(source.build()).to(device).to(memory_format=torch.channels_last)
-    dtype = torch.float32 if precision == "float32" else torch.bfloat16
-
-    def run_by_torch(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            return network(torch.from_numpy(pixels).to(device))
-
-    return run_by_torch, False, f"torch {str(dtype).removeprefix('torch.')}"
-
-
-def converted(source: NetworkSource) -> openvino.Model:
-    """Return a network as OpenVINO's, for any height and width."""
-    import openvino
-
-    with torch.inference_mode(False), torch.no_grad():
-        network = source.build()
-        head = network.model[-1]
-        head.export, head.dynamic, head.format = True, True, "openvino"  # as ultralytics' own export does
-        pixels = torch.zeros(1, YoloDetector.side, YoloDetector.side, 3, dtype=torch.uint8)
-        traced = torch.jit.trace(YoloNetwork(network).eval(), pixels, check_trace=False)
-        return openvino.convert_model(traced, example_input=pixels)
 
 
 def _grid(canvas: Canvas, features: Tensor) -> Tensor:
