@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archive.credentials import missing_credentials
+from archive.credentials import store_problem, store_problems_as
 from archive.scratch import temporary_files_in_scratch
 from pipeline import logs
 from pipeline.logs import LOG
@@ -42,11 +42,13 @@ def main(argv: Sequence[str]) -> int:
     try:
         options, rest = parse(argv)
         logs.configure(options.log_level, options.log_format)
-        status = _run(options, rest, started)
+        with store_problems_as(UsageError):
+            status = _run(options, rest, started)
         while options.watch and status == EXIT_DONE:
             time.sleep(options.watch)
             options = replace(options, resume=True, overwrite=False)
-            status = _run(options, rest, time.time(), again=True)
+            with store_problems_as(UsageError):
+                status = _run(options, rest, time.time(), again=True)
         return status
     except UsageError as error:
         LOG.error("%s", " ".join(str(error).split()))
@@ -54,11 +56,6 @@ def main(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, Terminated) as stop:
         LOG.error("interrupted; all written files are complete: repeat the command with --resume to finish")
         return EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
-    except Exception as error:
-        if missing := missing_credentials(error):
-            LOG.error("%s", missing)
-            return EXIT_USAGE
-        raise
     finally:
         gc.unfreeze()
         gc.enable()
@@ -112,7 +109,7 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
                 if isinstance(cause, KeyboardInterrupt | Terminated):
                     raise cause from None
                 log = output.keep_log(options.output, traceback.format_exc())
-                why = missing_credentials(error) or f"{type(cause).__name__}: {_sentence(cause)}"
+                why = store_problem(error) or f"{type(cause).__name__}: {_sentence(cause)}"
                 LOG.error("failed: %s (details: %s); all written files are complete: repeat the command with --resume to finish", why, log)
                 return EXIT_FAILED
 

@@ -167,7 +167,9 @@ def _verified_config(folder: Path) -> tuple[dict[str, Any], str]:
         config = json.loads(raw)
         version, digests = config["format"], dict(config["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"--model {folder} is not a model bundle (no readable config.json with format and sha256)") from error
+        raise BundleError(
+            f"--model {folder} is not a model bundle (no readable config.json): give a folder that models.train wrote"
+        ) from error
     if version not in (1, FORMAT):
         raise BundleError(f"--model {folder} has bundle format {version!r}, this version reads {FORMAT}: train or convert it again")
     for name, digest in digests.items():

@@ -21,6 +21,7 @@ class TrainingConfig:
         ema_decay: decay of the exponential moving average (EMA) of the weights. The averaged weights are scored and saved.
         picture_dropout: share of posts that lose their pictures in a batch, so that posts without pictures are tagged well.
         word_dropout: share of words in a batch that become the mask token.
+        case_noise: share of posts in a batch whose words are all in capitals, in lower case or in title case.
         patience: epochs without a better valid score before training stops; 0 never stops early.
         seed: of initial weights, dropout and the order of posts.
     """
@@ -35,6 +36,7 @@ class TrainingConfig:
     ema_decay: float = 0.998
     picture_dropout: float = 0.3
     word_dropout: float = 0.0
+    case_noise: float = 0.0
     patience: int = 0
     seed: int = 0
 
@@ -43,7 +45,7 @@ class TrainingConfig:
         bounds = {
             **dict.fromkeys(("epochs", "batch_size", "accumulate"), (1, math.inf)),
             **dict.fromkeys(("lr", "head_lr", "patience"), (0, math.inf)),
-            **dict.fromkeys(("layer_decay", "ema_decay", "picture_dropout", "word_dropout"), (0, 1)),
+            **dict.fromkeys(("layer_decay", "ema_decay", "picture_dropout", "word_dropout", "case_noise"), (0, 1)),
         }
         for name, (least, most) in bounds.items():
             if not least <= getattr(self, name) <= most or math.isinf(getattr(self, name)):

@@ -25,11 +25,13 @@ class Example:
     Attributes:
         window: text of the post.
         target: (W,) int64 gold tags, or (W, T) float16 marginals of a teacher.
+        words: all words of the post.
         features: of the pictures of the post.
     """
 
     window: Window
     target: np.ndarray
+    words: Sequence[str]
     features: tuple[ImageFeatures, ...] = ()
 
 
@@ -52,14 +54,14 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, features: dict[str
         if is_inside(owned[0]):  # the window begins inside an entity, so its first tag must be a B
             owned[0] = begin(type_of(owned[0]))
         key = posts[window.post].image
-        made.append(Example(window, owned, (features[key],) if key in features else ()))
+        made.append(Example(window, owned, words[window.post], (features[key],) if key in features else ()))
     return made
 
 
 def distilled_examples(texts: Sequence[str], marginals: Sequence[np.ndarray], encoder: Encoder) -> list[Example]:
     """Return the examples of raw texts. `marginals` has (W, T) of a teacher for the words of each text."""
     words = [[text[a:b] for a, b in split_words(text)] for text in texts]
-    return [Example(window, _first_as_begin(marginals[window.post][window.owned])) for window in encoder.windows(words)]
+    return [Example(window, _first_as_begin(marginals[window.post][window.owned]), words[window.post]) for window in encoder.windows(words)]
 
 
 def _first_as_begin(marginals: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from models.tagging.encoding import Encoder
 from models.tagging.tagger import Tagger
+from models.training.case_noise import with_case_noise
 from models.training.checkpoint import SAVE_EVERY_S, Checkpoint
 from models.training.config import TrainingConfig
 from models.training.examples import Example, collate, drop_words, shuffled_batches
@@ -103,6 +104,8 @@ class Training:
                 self._tagger.encoder.eval()
         chance = random.Random(f"{config.seed} {self._epoch} {index}")
         torch.manual_seed(chance.getrandbits(63))
+        if config.case_noise:
+            examples = with_case_noise(examples, self._encoder, config.case_noise, chance)
         batch = collate(examples, self._encoder, config.picture_dropout, chance)
         if config.word_dropout:
             batch = drop_words(batch, config.word_dropout, self._encoder.mask_token_id, self._encoder.special_token_ids)
