@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from models.inference.precision import has_runtime
 from models.loading import load_annotator, load_vision_model
 from models.tagging.bundle import BundleError
 from models.vision.detectors import DetectorError
@@ -50,6 +51,10 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
         )
         notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
     engines = {"detector": vision_model.engine, "tagger": annotator.engine} if vision_model.engine else {"tagger": annotator.engine}
+    if models.here().device == "cpu":
+        why = "cannot run it" if has_runtime() else "is not installed"
+        by_torch = {network: engine for network, engine in engines.items() if engine.startswith("torch")}
+        notes += [f"the {network} runs by {engine}, more slowly: openvino {why}" for network, engine in by_torch.items()]
     precision = models.here().precision if local else options.precision
     return LoadedModels(
         annotator.bundle.label, vision_model.detector_id, vision_model.text_reader_id, notes, precision, engines if local else {}

@@ -20,7 +20,7 @@ Shapes = tuple[tuple[int, ...], ...]
 ANY_SHAPE: Shapes = ()
 """Stands for all shapes where one compiled network serves them."""
 
-HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 """What OpenVINO calls the precisions; in an int8 network it is that of the layers that are not quantised."""
 
 

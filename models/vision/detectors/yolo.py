@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.inference.pool import InferencePool
-from models.inference.precision import has_runtime
+from models.inference.precision import float_precision, has_runtime
 from models.vision.detectors.detector import to_features
 from models.vision.detectors.nms import select
-from models.vision.detectors.ultralytics_network import find_network
+from models.vision.detectors.ultralytics_network import NetworkSource, find_network
 from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnOpenVino, YoloOnTorch
 from models.vision.images.canvas import Canvas, crop
 from models.vision.images.features import GRID_SIDE, ImageFeatures
+
+log = logging.getLogger(__name__)
 
 
 class YoloDetector:
@@ -40,11 +43,11 @@ class YoloDetector:
         source = find_network(spec)
         self.name, self.names = source.name, source.names
         self._pool = InferencePool(torch.device(device), threads, as_on_gpu)
-        self.network: YoloOnOpenVino | YoloOnTorch
-        if device == "cpu" and has_runtime() and not as_on_gpu:
-            self.network = YoloOnOpenVino(source, threads, precision)
-        else:
-            self.network = YoloOnTorch(YoloNetwork(source.build()), torch.device(device), precision)
+        if precision == "int8" and not source.int8:
+            precision = float_precision()
+        by_openvino = device == "cpu" and has_runtime() and not as_on_gpu
+        on_openvino = _on_openvino(source, threads, precision) if by_openvino else None
+        self.network = on_openvino or YoloOnTorch(YoloNetwork(source.build()), torch.device(device), precision)
         self.engine = self.network.name
         blank = Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)
         found = self._pool.warm_up(self._detect, blank)
@@ -62,12 +65,21 @@ class YoloDetector:
 
     def prepare(self) -> None:
         """See `Detector`."""
-        self.network.prepare(self.side)
+        self.network.prepare()
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         output, features = self.network([canvas.pixels for canvas in canvases])
         grids = torch.stack([_grid(canvas, of_one) for canvas, of_one in zip(canvases, features, strict=True)]).half().cpu()
         return [to_features(canvas, objects, grid) for canvas, objects, grid in zip(canvases, select(output), grids, strict=True)]
+
+
+def _on_openvino(source: NetworkSource, threads: int, precision: str) -> YoloOnOpenVino | None:
+    """Return a network on OpenVINO, None if it cannot run it."""
+    try:
+        return YoloOnOpenVino(source, threads, precision, YoloDetector.side)
+    except Exception as error:  # networks are of any kind, and what converts them raises errors of several libraries
+        log.warning("%s runs by torch, more slowly: OpenVINO cannot run it (%s)", source.name, " ".join(str(error).split())[:200])
+        return None
 
 
 def _grid(canvas: Canvas, features: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ from models.vision.images.canvas import cropped_sizes
 
 if TYPE_CHECKING:
     import openvino
+
+VERSION = 1
+"""Of what is made of a network; compiled networks of another version are not used."""
 
 TRACED_SIDE = 640
 
@@ -66,8 +70,13 @@ class YoloOnOpenVino:
 
     reads_rectangles = True
 
-    def __init__(self, source: NetworkSource, threads: int, precision: str) -> None:
-        self._engine = Engine(f"yolo {source.digest}", lambda: converted(source), precision, threads)
+    def __init__(self, source: NetworkSource, threads: int, precision: str, side: int) -> None:
+        def convert() -> openvino.Model:
+            return read_int8(source) if precision == "int8" else converted(source)
+
+        self._engine = Engine(f"yolo {VERSION} {source.digest}", convert, precision, threads)
+        self._engine.prepare(((1, side, side, 3),))
+        self._side = side
         self.name = self._engine.name
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -76,9 +85,9 @@ class YoloOnOpenVino:
         output, features = self._engine([picture[None]])
         return torch.from_numpy(output), torch.from_numpy(features)
 
-    def prepare(self, side: int) -> None:
+    def prepare(self) -> None:
         """Compile the network for all shapes of pictures, in another thread."""
-        self._engine.prepare_meanwhile([((1, height, width, 3),) for height, width in cropped_sizes(side)])
+        self._engine.prepare_meanwhile([((1, height, width, 3),) for height, width in cropped_sizes(self._side)])
 
 
 class YoloOnTorch:
@@ -93,9 +102,9 @@ class YoloOnTorch:
 
     def __init__(self, network: YoloNetwork, device: torch.device, precision: str) -> None:
         self._device = device
-        network = network if precision == "float32" else network.in_bfloat16()
+        network = network.in_bfloat16() if precision == "bfloat16" else network
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.name = f"torch {'float32' if precision == 'float32' else 'bfloat16'}"
+        self.name = f"torch {precision}"
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Return what `YoloNetwork` returns for pictures of one size, (H, W, 3) uint8."""
@@ -107,21 +116,32 @@ class YoloOnTorch:
         np.stack(pictures, out=stacked.numpy())
         return stacked.to(self._device, non_blocking=True)
 
-    def prepare(self, side: int) -> None:
+    def prepare(self) -> None:
         """Do nothing: all batches have pictures of one size."""
 
 
-def converted(source: NetworkSource) -> openvino.Model:
-    """Return a network as OpenVINO's, for any height and width."""
+def read_int8(source: NetworkSource) -> openvino.Model:
+    """Return the quantised network of a folder."""
     import openvino
 
-    with torch.inference_mode(False), torch.no_grad():
+    return openvino.Core().read_model(source.int8)
+
+
+def converted(source: NetworkSource) -> openvino.Model:
+    """Return a network as OpenVINO's, for any height and width. Raises ValueError if it is right for one shape only."""
+    import openvino
+
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of tracing; the comparison below looks for what they warn of
         network = source.build()
         head = network.model[-1]
         head.export, head.dynamic, head.format = True, True, "openvino"  # as ultralytics' own export does
-        pixels = torch.zeros(1, TRACED_SIDE, TRACED_SIDE, 3, dtype=torch.uint8)
-        traced = torch.jit.trace(YoloNetwork(network).eval(), pixels, check_trace=False)
-        return openvino.convert_model(traced, example_input=pixels)
+        module = YoloNetwork(network).eval()
+        square, other = (torch.randint(256, (1, height, TRACED_SIDE, 3), dtype=torch.uint8) for height in (TRACED_SIDE, 448))
+        traced = torch.jit.trace(module, square, check_trace=False)
+        if not torch.allclose(traced(other)[0], module(other)[0], atol=0.1):
+            raise ValueError("its trace is right for one shape only")
+        return openvino.convert_model(traced, example_input=square)
 
 
 def _in_float32(value: Any) -> Any:
