@@ -83,6 +83,8 @@ class Engine:
         with self._compiling.setdefault(shapes, threading.Lock()):
             if shapes not in self._compiled:
                 self._compiled[shapes] = self._compile(shapes)
+                if self._any_shape:  # what is converted would stay in memory for nothing
+                    del self._convert, self._model
 
     def prepare_meanwhile(self, several: Sequence[Shapes]) -> None:
         """Compile the network for each of these shapes in another thread, which ends early if the process does."""

@@ -52,22 +52,6 @@ def float_precision() -> str:
     return "bfloat16" if is_fast else "float32"
 
 
-def usable_text_precision(precision: str, device: str) -> str:
-    """Return the number format of the text encoder, where `auto` is int8 on a CPU that multiplies int8 fast.
-
-    There the activations get their scales when they are computed, so int8 costs no calibration and hardly any quality.
-
-    Args:
-        precision, device: as for `usable_precision`.
-
-    Raises:
-        ValueError: as `usable_precision`.
-    """
-    if precision == "auto" and device == "cpu":
-        return "int8" if _has_int8() and has_runtime() else "float32"
-    return usable_precision(precision, device)
-
-
 def has_runtime() -> bool:
     """Return whether the package that runs networks on a CPU is installed."""
     return find_spec(RUNTIME) is not None

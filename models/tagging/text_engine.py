@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.inference.compiled_cache import CompiledCache
 from models.inference.engine import ANY_SHAPE, Engine
 from models.inference.stored_int8 import with_int8_weights
-from models.tagging.bundle import Bundle
+from models.tagging.bundle import Bundle, load_bundle
 from models.tagging.tagger import Batch, Tagger
 from models.tagging.words import SHAPES
 
@@ -37,8 +37,8 @@ calibrate, and a subword's result does not depend on the others of its batch. Al
 LARGEST_ERROR = 0.1
 """Mean difference from torch, in standard deviations, of a network that is used. Measured: 0.02 for int8, 0.004 for bfloat16."""
 
-CHECKED_SHAPES = ((2, 24), (1, 40))
-"""Rows and subwords of the texts on which a network is compared with torch: other ones than those of the conversion."""
+TRACED_SHAPE, CHECKED_SHAPES = (2, 32), ((2, 24), (1, 40))
+"""Rows and subwords of the texts with which a network is traced, and of those on which it is compared with torch."""
 
 
 class TextEngineError(ValueError):
@@ -52,8 +52,7 @@ class TextEngine:
     for that and for the conversion; later processes find the compiled network in the cache.
 
     Args:
-        bundle: names the network; its tagger may lack the text parts.
-        whole: returns the tagger with its text parts, on the CPU.
+        bundle: its tagger, on the CPU, may lack the text parts; they are loaded if they are needed.
         precision: `float32`, `bfloat16` or `int8`.
         threads: calls that run in parallel, at most.
         cache: where compiled networks are kept.
@@ -65,17 +64,24 @@ class TextEngine:
         TextEngineError: the encoder cannot be converted, or the result differs too much from torch's.
     """
 
-    def __init__(
-        self, bundle: Bundle, whole: Callable[[], Tagger], precision: str, threads: int, cache: CompiledCache | None = None
-    ) -> None:
+    def __init__(self, bundle: Bundle, precision: str, threads: int, cache: CompiledCache | None = None) -> None:
         cache = cache or CompiledCache()
+        longest = bundle.settings.max_pieces
+
+        @functools.cache
+        def whole() -> Tagger:
+            return bundle.tagger if bundle.tagger.reads_text else load_bundle(bundle.folder).tagger
+
+        def convert() -> openvino.Model:
+            return _convert(whole(), longest)
+
         key = f"text {VERSION} {bundle.sha256}"
         try:
-            self._engine = Engine(key, lambda: _convert(whole()), precision, threads, cache, any_shape=True, settings=SETTINGS[precision])
+            self._engine = Engine(key, convert, precision, threads, cache, any_shape=True, settings=SETTINGS[precision])
             self._engine.prepare(ANY_SHAPE)
             checked = f"{key} {self._engine.name} checked"
             if cache.get(checked) is None:
-                self._check(whole())
+                self._check(whole(), longest)
                 cache.put(checked, b"")
         except TextEngineError:
             raise
@@ -88,10 +94,10 @@ class TextEngine:
         (M,) = self._engine([batch.subwords.numpy(), batch.mask.numpy(), batch.augmentation.numpy(), batch.shapes.numpy()])
         return torch.from_numpy(M)
 
-    def _check(self, tagger: Tagger) -> None:
+    def _check(self, tagger: Tagger, longest: int) -> None:
         """Compare with torch: a traced network may hold what was true only for the shapes that it was traced with."""
         for rows, length in CHECKED_SHAPES:
-            batch = _example(tagger, rows, length)
+            batch = _example(tagger, rows, min(length, longest))
             with torch.inference_mode():
                 wanted = tagger.read_text(*batch[:4])
             error = (self(batch) - wanted)[batch.mask].abs().mean() / wanted[batch.mask].std()
@@ -110,12 +116,14 @@ class _Text(nn.Module):
         return self.tagger.read_text(subwords, mask, augmentation, shapes)
 
 
-def _convert(tagger: Tagger) -> openvino.Model:
+def _convert(tagger: Tagger, longest: int) -> openvino.Model:
     import openvino
 
+    rows, length = TRACED_SHAPE
+    example = tuple(_example(tagger, rows, min(length, longest))[:4])
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # those of tracing; `_check` looks for what they warn of
-        model = openvino.convert_model(_Text(tagger), example_input=tuple(_example(tagger, 2, 32)[:4]))
+        model = openvino.convert_model(_Text(tagger), example_input=example)
     for place in model.inputs:
         place.get_node().set_partial_shape(openvino.PartialShape([-1, -1]))
     model.validate_nodes_and_infer_types()
@@ -127,8 +135,9 @@ def _example(tagger: Tagger, rows: int, length: int) -> Batch:
     chance = np.random.default_rng(0)
     shape = (rows, length)
     mask = np.ones(shape, bool)
-    mask[0, length - 5 :] = False
+    mask[0, length // 2 :] = False
     vocabulary = tagger.encoder.get_input_embeddings().num_embeddings
     subwords = chance.integers(0, vocabulary, shape)
     augmentation = chance.integers(0, len(tagger.table), shape) if tagger.config.augmentation != "none" else np.zeros(shape, np.int64)
-    return Batch(*map(torch.from_numpy, (subwords, mask, augmentation, chance.integers(0, SHAPES, shape))), ())
+    shapes = chance.integers(0, SHAPES, shape)
+    return Batch(torch.from_numpy(subwords), torch.from_numpy(mask), torch.from_numpy(augmentation), torch.from_numpy(shapes), ())
