@@ -48,8 +48,8 @@ class Postner:
     def __init__(self, model: str | None, detector: str | None, device: str, threads: int, ocr: str | None, precision: str) -> None:
         if threads < 0:
             raise ValueError(f"threads={threads}: give 1 or more, or 0 for one per core")
-        detector = detector_or_none(detector or SHIPPED)
-        options = ModelOptions(model or SHIPPED, detector, device, threads=threads, ocr=ocr, precision=precision)
+        networks = (model or SHIPPED, detector_or_none(detector or SHIPPED), device)
+        options = ModelOptions(*networks, threads=threads, ocr=ocr, precision=precision)
         self._thread = single_thread()
         before = torch.get_num_threads()
         try:

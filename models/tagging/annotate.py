@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from models.tagging.evidence import visual_share, weighed
 from models.tagging.granularities import Evidence, Source
 from models.tagging.labels import Span, spans_of
 from models.tagging.tag_words import WordOutputs, WordTagger
-from models.tagging.tagger import Batch
+from models.tagging.tagger import Batch, Tagger
 from models.tagging.text_engine import TextEngine, TextEngineError
 from models.tagging.words import split_words
 from models.vision.images.features import ImageFeatures
@@ -212,11 +213,15 @@ def _text_engine(bundle: Bundle, precision: str, threads: int) -> tuple[TextEngi
     if precision == "float32":
         return None, "torch float32"
     try:
-        engine = TextEngine(bundle, precision, threads)
+        engine = TextEngine(bundle, cache(lambda: _whole(bundle)), precision, threads)
     except TextEngineError as error:
         log.warning("the text encoder of %s runs in float32 on torch, not in %s on OpenVINO: %s", bundle.label, precision, error)
         return None, "torch float32"
     return engine, engine.name
+
+
+def _whole(bundle: Bundle) -> Tagger:
+    return bundle.tagger if bundle.tagger.reads_text else load_bundle(bundle.folder).tagger
 
 
 def _words(posts: Sequence[TextAndPictures], bounds: Sequence[Sequence[tuple[int, int]]]) -> list[list[str]]:
