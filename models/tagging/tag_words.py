@@ -140,7 +140,7 @@ class WordTagger:
                 of_batch = padded = group[start : start + rows]
                 posts = [long_post] if long_post >= 0 else [window.post for window in of_batch]
                 if self._is_fixed and long_post < 0:
-                    padded, posts = [(some * rows)[:rows] for some in (of_batch, posts)]
+                    padded, posts = (of_batch * rows)[:rows], (posts * rows)[:rows]
                 batch = self._encoder.batch(padded, [features[post] for post in posts])
                 yield of_batch, batch.map(lambda tensor: tensor.to(self._device))
 
