@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.wait_for_min_actors_s = READY_S
-    posts = ray.data.from_items([post | {"files": list(post["files"])} for post in task.read_posts()])
+    posts = ray.data.from_items(task.read_posts())
     blocks = posts.repartition(max(1, posts.count() // task.batch_size)).materialize()
     rows = blocks.map_batches(
         Annotate,

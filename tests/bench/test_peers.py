@@ -12,6 +12,7 @@ import pytest
 
 from bench.command_run import CommandRun
 from bench.inputs import Inputs
+from bench.peers import __main__ as command
 from bench.peers import race as racing
 from bench.peers.__main__ import main, of_posts, of_texts, table
 from bench.peers.peer import Peer, PeerError
@@ -167,6 +168,25 @@ def test_wrong_arguments(arguments: list[str], said: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         main(arguments)
     assert said in capsys.readouterr().err
+
+
+def test_a_precision_is_refused_where_there_is_no_such_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(command, "PRECISIONS", False)
+    assert main(["--precision", "float32", "auto"]) == 2
+    assert "this version has no --precision" in capsys.readouterr().err
+
+
+def test_each_precision_is_a_peer_of_its_own() -> None:
+    assert [peer.name for peer in of_posts(2, ["float32", "auto"])] == [
+        "Ray Data, float32",
+        "Daft, float32",
+        "Ray Data, auto",
+        "Daft, auto",
+        "by hand",
+    ]
+    setting = (2, 1, 16)
+    assert EXACT.task(Task("", ""), setting, knows_precision=True).precision == "float32"
+    assert EXACT.task(Task("", ""), setting, knows_precision=False).precision is None
 
 
 def test_an_archive_without_posts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
