@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import fsspec
@@ -12,9 +12,8 @@ from fsspec.registry import known_implementations
 Version = tuple[int, str]
 """Size of a file in bytes, and its ETag, generation or time of change. A file of another version may have another content."""
 
-
-READ_AHEAD_BYTES = 2**22
-"""Bytes that a store sends along with what is read of a file. By itself s3fs asks for 50 MiB, also for the first lines alone."""
+REQUEST_BYTES = 4 * 2**20
+"""Bytes of one request to a store. By itself s3fs asks for 50 MiB, also for the first lines alone."""
 
 
 def resolve(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -46,7 +45,15 @@ def not_found(option: str, pattern: str, what: str = "file") -> ValueError:
 def open_file(address: str) -> BinaryIO:
     """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened."""
     filesystem, path = resolve(address)
-    return filesystem.open(path, "rb", block_size=READ_AHEAD_BYTES)
+    return filesystem.open(path, "rb", block_size=REQUEST_BYTES)
+
+
+def read_range(address: str, start: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes of a part of a file, in blocks that end at multiples of `REQUEST_BYTES`. Raises as `open_file`."""
+    filesystem, path = resolve(address)
+    while start < end and (block := filesystem.cat_file(path, start, min(start - start % REQUEST_BYTES + REQUEST_BYTES, end))):
+        start += len(block)
+        yield block
 
 
 def version_of(address: str) -> Version:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from archive.command_line import Parser
@@ -27,8 +28,7 @@ def main(argv: list[str]) -> int:
     options, more = parser.parse_known_args(argv)
     for posts in options.posts:
         with tempfile.TemporaryDirectory() as folder:
-            with open(f"{folder}/posts.jsonl", "w", encoding="utf-8") as file:
-                file.writelines(json.dumps({"id": str(number), "text": "\U0001f600" * (number % 2)}) + "\n" for number in range(posts))
+            write_short_posts(Path(f"{folder}/posts.jsonl"), range(posts))
             _tell(f"{posts:,} posts", [f"--posts={folder}/posts.jsonl", f"--output={folder}/out", *more])
     for members in options.members:
         with tempfile.TemporaryDirectory() as folder:
@@ -38,6 +38,12 @@ def main(argv: list[str]) -> int:
             inputs = [f"--posts={folder}/posts.jsonl", f"--images={folder}/*.tar"]
             _tell(f"{members:,} members", [*inputs, f"--output={folder}/out", *more])
     return 0
+
+
+def write_short_posts(path: Path, numbers: Iterable[int]) -> None:
+    """Write a file of posts with these ids; their texts are empty or one emoji."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps({"id": str(number), "text": "\U0001f600" * (number % 2)}) + "\n" for number in numbers)
 
 
 def _tell(what: str, arguments: list[str]) -> None:

@@ -28,7 +28,7 @@ from fsspec.implementations.local import LocalFileSystem
 from archive.command_line import Parser
 from archive.images import ImageError, Member
 from archive.posts.records import Post, Slice
-from archive.posts.slices import FIRST_SLICE_LINES, LARGEST_SLICE_LINES
+from archive.posts.slice_builder import FIRST_SLICE_LINES, LARGEST_SLICE_LINES
 from bench.sleeping_decoder import SIDE, SleepingDecoder
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage

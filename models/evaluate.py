@@ -29,6 +29,7 @@ from models.evaluation.errors import SHOWN, errors_of, per_post, render
 from models.evaluation.predictions import Found
 from models.evaluation.scores import difference, on_types, score
 from models.inference.options import ModelOptions, detector_or_none
+from models.inference.precision import PRECISIONS
 from models.loading import load_annotator, load_vision_model
 from models.pretrained import SHIPPED
 from models.tagging.bundle import BundleError
@@ -106,7 +107,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 def _bundle(model: str, options: argparse.Namespace) -> BundleCandidate:
     detector = None if options.condition == "without" else options.detector
-    models = ModelOptions(model, detector, options.device, threads=options.threads)
+    models = ModelOptions(model, detector, options.device, threads=options.threads, precision=options.precision)
     images = None if options.condition == "without" else options.images
     return BundleCandidate(load_annotator(models), load_vision_model(models), images, options.cache, options.condition, options.seed)
 
@@ -166,6 +167,7 @@ def _parser() -> Parser:
     add("--resamples", type=int, default=1000, help="samples of the bootstrap over posts")
     add("--seed", type=int, default=0, help="of the bootstrap and of shuffling")
     add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
+    add("--precision", choices=PRECISIONS.split("|"), default="float32", help="number format, as in run_pipeline.py (default: float32)")
     add("--threads", type=int, default=0, help="0: one per core")
     return parser
 

@@ -16,6 +16,7 @@ import torch
 from archive.scratch import scratch_folder
 from archive.stores import resolve
 from models.inference.options import ModelOptions
+from models.inference.precision import usable_text_precision
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import FILES, BundleError, load_bundle, read_settings
 from models.vision.vision_model import VisionModel
@@ -40,9 +41,17 @@ def load_vision_model(options: ModelOptions) -> VisionModel:
 def load_annotator(options: ModelOptions) -> Annotator:
     """Return the annotator for the objects and grids of the vision model. Raises DetectorError, BundleError."""
     vision_model = load_vision_model(options)
-    options = options.here()
-    bundle = load_bundle(local_folder(options.model))
-    return Annotator(bundle, vision_model.names, vision_model.grid_id, options.device, options.batch_size, options.threads)
+    here = options.here()
+    precision = usable_text_precision(options.precision, here.device)
+    return Annotator(
+        load_bundle(local_folder(here.model), reads_text=here.device != "cpu" or precision == "float32"),
+        vision_model.names,
+        vision_model.grid_id,
+        here.device,
+        here.batch_size,
+        here.threads,
+        precision,
+    )
 
 
 def max_pictures(options: ModelOptions) -> int:

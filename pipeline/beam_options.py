@@ -7,7 +7,6 @@ import time
 from typing import NoReturn
 
 from apache_beam.options import pipeline_options
-from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners import create_runner
 from apache_beam.transforms.resources import parse_resource_hints
 
@@ -54,11 +53,13 @@ def parse_beam_options(argv: list[str], ours: RunOptions) -> pipeline_options.Pi
     else:
         options.view_as(pipeline_options.SetupOptions).save_main_session = False  # run_pipeline.py defines nothing
         try:
-            lacking = PipelineOptionsValidator(options, create_runner(known.runner)).validate()
+            create_runner(known.runner)
         except (ImportError, ValueError, AttributeError) as error:
             raise UsageError(f"--runner {known.runner!r} is no runner of Beam that is installed here: {error}") from error
-        if lacking:
-            raise UsageError(f"--runner {known.runner}: {' '.join(lacking)} docs/deploy.md has a whole command")
+        if known.runner == "DataflowRunner" and not options.view_as(pipeline_options.GoogleCloudOptions).project:
+            raise UsageError(
+                "--runner DataflowRunner needs --project, --region and --temp_location gs://...: docs/deploy.md has a whole command"
+            )
         if ours.local_workers > 1:
             raise UsageError(f"--local_workers={ours.local_workers} is for runs on this machine, {known.runner} has its own: leave it out")
     try:

@@ -57,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
         LOG.error("interrupted; all written files are complete: repeat the command with --resume to finish")
         return EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
     finally:
+        gc.unfreeze()
         gc.enable()
 
 

@@ -37,7 +37,7 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
         if filesystem.isfile(path):
             raise UsageError(f"--output {output} is a file: give a folder that is new or empty")
         _check_index(options)
-        found = [name for name in names_in(output) if name != LOCK]
+        found = [name for name in names_in(output) if not name.startswith(LOCK)]
         if options.resume and (FILE in found or done_slices(output)):
             return load(output)[0]
         if found:
@@ -76,9 +76,8 @@ def prepare(output: str, resumed: bool) -> None:
         if resumed:
             _remove_leftovers(output)
         else:
-            for name in sorted(
-                set(names_in(output)) - {LOCK}, key=lambda name: name == FILE
-            ):  # run.json last: while it is there, the rest can be resumed
+            names = [name for name in names_in(output) if not name.startswith(LOCK)]
+            for name in sorted(names, key=lambda name: name == FILE):  # run.json last: while it is there, the rest can be resumed
                 filesystem, path = resolve(f"{output}/{name}")
                 filesystem.rm(path, recursive=True)
         filesystem, path = resolve(output)

@@ -21,6 +21,7 @@ from archive.posts.entries import FileKind, describe
 from archive.posts.fields.post import parse
 from archive.posts.fields.presets import Fields
 from archive.posts.first_records import FirstRecords
+from archive.posts.places import why_whole
 from archive.posts.records import Entry, Post, Reject
 from pipeline.definitions import UsageError, parser_of
 from pipeline.inputs import THREADS, FoundInputs, choose_fields, find_inputs
@@ -75,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _report(run: RunOptions, inputs: FoundInputs, looked_at: FoundInputs, first: Mapping[str, FirstRecords]) -> Iterator[str]:
     """Yield the lines of the report on all inputs, by the first records of those that were looked at."""
-    yield from _files(len(inputs.posts), looked_at)
+    yield from _files(len(inputs.posts), looked_at, run.max_line_bytes)
     address, (fields, entries) = next(iter(first.items()))
     yield "read as " + _several(Counter(records.fields.preset for records in first.values()))
     yield f"fields  preset {fields.preset} by the first records of {printable(address)}"
@@ -100,20 +101,34 @@ def _cut(text: str) -> str:
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"
 
 
-def _files(files: int, inputs: FoundInputs) -> Iterator[str]:
+def _files(files: int, inputs: FoundInputs, max_line_bytes: int) -> Iterator[str]:
     with ThreadPoolExecutor(THREADS) as threads:
         kinds = dict(zip(inputs.posts, threads.map(describe, inputs.posts), strict=True))
+        whole = dict(zip(inputs.posts, threads.map(lambda name: why_whole(name, max_line_bytes), inputs.posts), strict=True))
     yield f"posts   {files:,} files: " + _several(Counter(_kind(kind) for kind in kinds.values()))
     if len(kinds) < files:
         yield f"        {len(kinds):,} of them were looked at"
-    whole = sum(not kind.splittable for kind in kinds.values())
-    if whole:
-        yield f"        each file is read by one worker; {whole:,} of them cannot be cut without unpacking or converting them"
+    yield from _cutting(whole)
     windows = max((kind.window_bytes or 0 for kind in kinds.values()), default=0)
     if windows > LARGE_WINDOW_BYTES:
         yield f"        reading them takes up to {windows / 2**30:.1f} GB of memory: the window of zstd"
     if inputs.passed_over:
         yield "passed over  " + _several(Counter(inputs.passed_over))
+
+
+def _cutting(whole: Mapping[str, str | None]) -> Iterator[str]:
+    """Yield which files can be cut, and why the others cannot."""
+    names: dict[str | None, list[str]] = {}
+    for address, why in whole.items():
+        names.setdefault(why, []).append(printable(address.rsplit("/", 1)[-1]))
+    if shared := names.pop(None, []):
+        yield f"        several workers of an engine share each large one of {len(shared):,} files: {_first(shared)}"
+    for why, those in names.items():
+        yield f"        one worker reads each of {len(those):,} files that cannot be cut ({why}): {_first(those)}"
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join([*names[:SHOWN], *["..."] * (len(names) > SHOWN)])
 
 
 def _kind(kind: FileKind) -> str:

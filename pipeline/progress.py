@@ -120,11 +120,13 @@ class PostsLine:
         self._counts = counts
         self._total_lines = total_lines
         self._rate = Rate()
+        self._done = 0.0
 
     def __call__(self) -> str:
         """Return the line; empty before the first picture or post."""
         counts = self._counts()
-        tagged, done = counts["tagged"], _done(counts)
+        tagged = counts["tagged"]
+        self._done = done = max(self._done, _done(counts))  # the part that detection counts for may shrink; what is done does not
         if not done:
             return ""
         rate = self._rate.of(done)
@@ -138,7 +140,7 @@ class PostsLine:
 
 def _done(counts: Counter[str]) -> float:
     """Return how many posts are done, those in part by their part."""
-    detect, tag = counts["time.detect_usec"], counts["time.tag_usec"]
+    detect, tag = counts["time.detect_usec"] + counts["time.read_usec"], counts["time.tag_usec"]
     if not counts["pictures"]:
         return counts["tagged"]
     share = detect / (detect + tag) if tag else USUAL_SHARE_OF_DETECTION

@@ -18,6 +18,7 @@ COMMANDS = {
     "models.augment": ["--vectors", "{none}", "--output", "{none}/out"],
     "models.datasets.conll": ["{none}"],
     "bench.ablations": None,
+    "bench.cutting": None,
     "bench.flink": ["--archive", "{none}"],
     "bench.kills": None,
     "bench.main_job": ["--archive", "{none}"],

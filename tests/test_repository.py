@@ -107,7 +107,7 @@ def test_no_folder_holds_more_than_a_third_of_the_code() -> None:
 
 def test_ultralytics_is_imported_in_one_module() -> None:
     importers = [path.name for layer in LAYERS for path in (ROOT / layer).rglob("*.py") if "ultralytics" in imported(path)]
-    assert importers == ["yolo.py"]
+    assert importers == ["ultralytics_network.py"]
 
 
 REQUIREMENTS = ["requirements.txt", "requirements-dev.txt", "deploy/requirements.txt", "bench/peers/requirements.txt"]

@@ -230,4 +230,4 @@ def _kind(match: _Match, option: str, known: Mapping[str, Version]) -> str:
 
 
 def _head(match: _Match, info: dict[str, Any], size: int) -> bytes:
-    return match.filesystem.cat_file(info["name"], 0, min(size, info["size"])) if info["size"] else b""
+    return match.filesystem.cat_file(info["name"], start=0, end=min(size, info["size"])) if info["size"] else b""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModel
-from transformers.models.auto.configuration_auto import AutoConfig
 
 from models.tagging.crf import CRF
 from models.tagging.granularities import View, granularities_of
 from models.tagging.granularities.fusion import AttentionLayer
 from models.tagging.labels import TYPES, tags_of
 from models.tagging.words import SHAPES
+
+TEXT_PARTS = ("encoder", "table", "augment", "augment_gate", "shape_embedding", "encode_text")
+"""The modules and buffers that `Tagger.read_text` alone uses."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Batch(NamedTuple):
         augmentation: (B, L) int64, row of the augmentation table at the first subword of a word; else, or if the word is
             not in the table, 0 (the zero vector).
         shapes: (B, L) int64, `word_shape` at the first subword of a word, else 0.
-        views: input of each granularity of the configuration, in its order.
+        views: input of each granularity of the configuration, in its order: of B posts, or of one post, whose pictures
+            are then computed once for all of its windows.
     """
 
     subwords: Tensor
@@ -94,6 +97,7 @@ class Tagger(nn.Module):
     Args:
         config: sizes and optional parts.
         table: (V + 1, A) augmentation vectors, row 0 zero; None if `config.augmentation` is `none`.
+        reads_text: whether it has the parts of `TEXT_PARTS`, without which it has `emit` alone.
 
     Raises:
         ValueError: the configuration needs a table and none is given, or a granularity is not known.
@@ -101,25 +105,16 @@ class Tagger(nn.Module):
 
     table: Tensor
 
-    def __init__(self, config: TaggerConfig, table: Tensor | None = None) -> None:
+    def __init__(self, config: TaggerConfig, table: Tensor | None = None, reads_text: bool = True) -> None:
         super().__init__()
         self.config = config
-        self.encoder = AutoModel.from_config(_encoder_config(config), dtype=torch.float32, **_without_pooler(config))
-        width = self.encoder.config.hidden_size
+        self.reads_text = reads_text
+        width = _width(config)
         narrow = config.fusion_width or width
         tags = len(tags_of(config.types))
         self.dropout = nn.Dropout(config.dropout)
-        if config.augmentation != "none":
-            if table is None:
-                raise ValueError(f"augmentation {config.augmentation!r} needs a table of augmentation vectors")
-            self.register_buffer("table", table, persistent=False)
-            self.augment = nn.Linear(config.augmentation_width, width)
-            if config.augmentation == "gate":
-                self.augment_gate = nn.Linear(2 * width, width)
-        if config.casing:
-            self.shape_embedding = nn.Embedding(SHAPES, width, padding_idx=0)
-            nn.init.zeros_(self.shape_embedding.weight)
-        self.encode_text = AttentionLayer(width, config.dropout)
+        if reads_text:
+            self._add_text_parts(config, table, width)
         self.narrow = nn.Linear(width, narrow) if narrow != width else nn.Identity()
         if config.auxiliary:
             self.encode_auxiliary = AttentionLayer(width, config.dropout)
@@ -134,29 +129,67 @@ class Tagger(nn.Module):
         self.emissions = nn.Linear(width, tags)
         self.crf = CRF(tags)
 
+    def _add_text_parts(self, config: TaggerConfig, table: Tensor | None, width: int) -> None:
+        from transformers import AutoConfig, AutoModel  # takes a second, and most processes have the text parts compiled
+
+        encoder = AutoConfig.for_model(**config.encoder)
+        self.encoder = AutoModel.from_config(encoder, dtype=torch.float32, **_without_pooler(config))
+        if config.augmentation != "none":
+            if table is None:
+                raise ValueError(f"augmentation {config.augmentation!r} needs a table of augmentation vectors")
+            self.register_buffer("table", table, persistent=False)
+            self.augment = nn.Linear(config.augmentation_width, width)
+            if config.augmentation == "gate":
+                self.augment_gate = nn.Linear(2 * width, width)
+        if config.casing:
+            self.shape_embedding = nn.Embedding(SHAPES, width, padding_idx=0)
+            nn.init.zeros_(self.shape_embedding.weight)
+        self.encode_text = AttentionLayer(width, config.dropout)
+
     def forward(self, batch: Batch) -> TaggerOutput:
         """Return emissions and weights, see `TaggerOutput`."""
-        S = self._augmented(batch)
+        S = self._augmented(batch.subwords, batch.mask, batch.augmentation, batch.shapes)
         auxiliary = None
         if self.config.auxiliary and self.training:
             A, _ = self.encode_auxiliary(S, S, batch.mask)
             auxiliary = self.auxiliary_emissions(A)
         M, _ = self.encode_text(S, S, batch.mask)
+        return self.emit(M, batch)._replace(auxiliary=auxiliary)
+
+    def read_text(self, subwords: Tensor, mask: Tensor, augmentation: Tensor, shapes: Tensor) -> Tensor:
+        """Return M of the paper, what the text alone gives: (B, L, D). The arguments are those of `Batch`.
+
+        Nearly all of the computation is here, in the modules and buffers of `TEXT_PARTS`.
+        """
+        S = self._augmented(subwords, mask, augmentation, shapes)
+        M, _ = self.encode_text(S, S, mask)
+        return M
+
+    def emit(self, M: Tensor, batch: Batch) -> TaggerOutput:
+        """Return the output for the texts M (B, L, D) of `read_text` and the pictures of the batch."""
         F, parts, used = self._fused(self.narrow(M), batch)
         visual = None if self.training else self._visual(F, parts, batch)
-        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), auxiliary, used, visual)
+        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), None, used, visual)
 
-    def _augmented(self, batch: Batch) -> Tensor:
+    def without_text_parts(self) -> Self:
+        """Return the part of this model that `emit` needs, with the same parameters."""
+        rest = copy(self)
+        rest.reads_text = False
+        rest._modules = {name: module for name, module in self._modules.items() if name not in TEXT_PARTS}
+        rest._buffers = {name: buffer for name, buffer in self._buffers.items() if name not in TEXT_PARTS}
+        return rest
+
+    def _augmented(self, subwords: Tensor, mask: Tensor, augmentation: Tensor, shapes: Tensor) -> Tensor:
         """S = dropout(TextEncoder(tokens) + W_a a): (B, L, D)."""
-        encoded = self.encoder(input_ids=batch.subwords, attention_mask=batch.mask.long()).last_hidden_state
+        encoded = self.encoder(input_ids=subwords, attention_mask=mask.long()).last_hidden_state
         if self.config.augmentation != "none":
-            known = (batch.augmentation > 0)[..., None]
-            added = self.augment(self.table[batch.augmentation].to(encoded.dtype)) * known
+            known = (augmentation > 0)[..., None]
+            added = self.augment(self.table[augmentation].to(encoded.dtype)) * known
             if self.config.augmentation == "gate":
                 added = added * torch.sigmoid(self.augment_gate(torch.cat([encoded, added], dim=2)))
             encoded = encoded + added
         if self.config.casing:
-            encoded = encoded + self.shape_embedding(batch.shapes)
+            encoded = encoded + self.shape_embedding(shapes)
         return self.dropout(encoded)
 
     def _fused(self, M: Tensor, batch: Batch) -> tuple[Tensor, list[Tensor], tuple[Tensor, ...]]:
@@ -195,8 +228,13 @@ class Tagger(nn.Module):
         return torch.stack([functional.linear(term, to_tags) for term in terms], dim=2)
 
 
-def _encoder_config(config: TaggerConfig) -> Any:
-    return AutoConfig.for_model(**config.encoder)
+def _width(config: TaggerConfig) -> int:
+    """Return the width of the encoder, for which some have a name of their own."""
+    if "hidden_size" in config.encoder:
+        return config.encoder["hidden_size"]
+    from transformers import AutoConfig
+
+    return AutoConfig.for_model(**config.encoder).hidden_size
 
 
 def _without_pooler(config: TaggerConfig) -> dict[str, bool]:

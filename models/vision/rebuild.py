@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from archive.command_line import Parser
 from archive.digest import file_sha256
-from models.vision.detectors.yolo import empty_network
+from models.vision.detectors.ultralytics_network import empty_network
 
 CONSTANT = "dfl.conv.weight"
 """Not trained: the bins 0 to 15 of the box distribution."""

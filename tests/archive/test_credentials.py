@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
 from archive.credentials import store_problem
+
+
+def of_client(name: str, text: str) -> Exception:
+    """Return an exception as the client of Amazon's stores raises it; it is no OSError."""
+    return type(name, (Exception,), {"__module__": "botocore.exceptions"})(text)
 
 
 def raised(error: Exception) -> Exception:
@@ -19,8 +23,8 @@ def raised(error: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (NoCredentialsError(), "set AWS_ACCESS_KEY_ID"),
-        (EndpointConnectionError(endpoint_url="https://bucket.s3.amazonaws.com"), "check the address, the network and the credentials"),
+        (of_client("NoCredentialsError", "Unable to locate credentials"), "set AWS_ACCESS_KEY_ID"),
+        (of_client("EndpointConnectionError", "Could not connect\nto it"), "check the address, the network and the credentials"),
     ],
 )
 def test_the_cure_is_told(error: Exception, said: str) -> None:

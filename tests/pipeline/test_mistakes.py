@@ -80,7 +80,7 @@ ANNOTATE: list[tuple[list[str], str]] = [
     ([*FIT, "--direct_num_workers=2"], "give --local_workers instead"),
     ([*FIT, "--runner=FlinkRunner", "--local_workers=2"], "leave it out"),
     ([*FIT, "--runner=NoRunner"], "is no runner of Beam"),
-    ([*FIT, "--runner=DataflowRunner"], "Missing required option: project"),
+    ([*FIT, "--runner=DataflowRunner"], "needs --project, --region and --temp_location"),
     ([*FIT, "--min_ram=lots"], "--min_ram 'lots': "),
     ([*FIT, "--temp_location"], "expected one argument"),
 ]

@@ -89,3 +89,16 @@ def test_within_a_slice_detection_moves_share_and_rate(monkeypatch: pytest.Monke
 def test_what_an_earlier_run_did_is_no_part_of_the_total() -> None:
     counts: Counter[str] = Counter(lines=100, posts=90, tagged=45, done_before=400)
     assert PostsLine(lambda: counts, lambda: 1000)().startswith("8% 45 of 590 posts")
+
+
+def test_what_is_done_never_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tagging the first posts may show that detection counts for less than it was taken for."""
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    counts: Counter[str] = Counter(pictures=400, posts=400, detected=400, lines=400)
+    line = PostsLine(lambda: counts, lambda: 400)
+    clock[0] = 10.0
+    assert line().startswith("80% ")
+    clock[0], counts["tagged"] = 20.0, 4
+    counts["time.detect_usec"] = counts["time.read_usec"] = counts["time.tag_usec"] = 3
+    assert line().startswith("80% 4 of 400 posts, 16.0/s")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,7 +68,7 @@ def update_index(
     places: list[Place] = []
     lock = threading.Lock()
     done = 0
-    with TemporaryDirectory(prefix="postner-index-") as name, ThreadPoolExecutor(THREADS) as pool:
+    with TemporaryDirectory(prefix="postner-index-", ignore_cleanup_errors=True) as name, _threads() as pool:
         scratch = Path(name)
 
         def place(shard: str) -> tuple[State, Place]:
@@ -89,6 +90,16 @@ def update_index(
         path = scratch / "all"
         _write(places, path)
         return UpdatedIndex(publish(path, address), states)
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool that is not waited for: what interrupts the indexing need not wait for the ends of large shards."""
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _joined(places: list[Place], merged: Segment | None, path: Path) -> list[Place]:
