@@ -50,11 +50,11 @@ class Peer:
             raise PeerError(f"{self.name} is not installed: run 'make peers', or pip install -r bench/peers/requirements.txt")
         return f"{self.name} ({', '.join(f'{package} {version(package)}' for package in self.packages)})"
 
-    def task(self, task: Task, setting: Setting, knows_precision: bool) -> Task:
+    def task(self, task: Task, setting: Setting) -> Task:
         """Return a task with a setting."""
         workers, threads, batch_size = setting
-        precision = self.precision if knows_precision else None
-        return replace(task, workers=workers, threads=threads, batch_size=batch_size, precision=precision, by_length=self.by_length)
+        task = replace(task, workers=workers, threads=threads, batch_size=batch_size, by_length=self.by_length)
+        return replace(task, precision=self.precision) if self.precision else task
 
     def compared(self, ours: Mapping[str, Row], rows: Path) -> str:
         """Return how its rows compare with ours. Raises PeerError if that is not the same job."""

@@ -24,7 +24,7 @@ START_TRIES = 3
 class Annotate:
     """An actor."""
 
-    def __init__(self, threads: int, precision: str | None) -> None:
+    def __init__(self, threads: int, precision: str) -> None:
         self._networks = Networks(threads, precision)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import pytest
 
 from bench.command_run import CommandRun
 from bench.inputs import Inputs
-from bench.peers import __main__ as command
 from bench.peers import race as racing
 from bench.peers.__main__ import main, of_posts, of_texts, table
 from bench.peers.peer import Peer, PeerError
@@ -159,6 +158,7 @@ def test_a_task_is_read_as_it_was_given() -> None:
     ("arguments", "said"),
     [
         (["--only", "spark"], "invalid choice: 'spark'"),
+        (["--precision", "half"], "invalid choice: 'half'"),
         (["--posts", "-1"], "'-1' is no number of posts"),
         (["--rounds", "0"], "invalid choice: 0"),
         (["--archive", "/none/such"], "there is no '/none/such'"),
@@ -170,12 +170,6 @@ def test_wrong_arguments(arguments: list[str], said: str, capsys: pytest.Capture
     assert said in capsys.readouterr().err
 
 
-def test_a_precision_is_refused_where_there_is_no_such_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(command, "PRECISIONS", False)
-    assert main(["--precision", "float32", "auto"]) == 2
-    assert "this version has no --precision" in capsys.readouterr().err
-
-
 def test_each_precision_is_a_peer_of_its_own() -> None:
     assert [peer.name for peer in of_posts(2, ["float32", "auto"])] == [
         "Ray Data, float32",
@@ -185,8 +179,7 @@ def test_each_precision_is_a_peer_of_its_own() -> None:
         "by hand",
     ]
     setting = (2, 1, 16)
-    assert EXACT.task(Task("", ""), setting, knows_precision=True).precision == "float32"
-    assert EXACT.task(Task("", ""), setting, knows_precision=False).precision is None
+    assert replace(EXACT, precision="bfloat16").task(Task("", ""), setting).precision == "bfloat16"
 
 
 def test_an_archive_without_posts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
