@@ -16,6 +16,7 @@ from huggingface_hub import snapshot_download
 
 from archive.stores import resolve
 from models.inference.options import ModelOptions
+from models.inference.precision import usable_text_precision
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import FILES, BundleError, load_bundle, read_settings
 from models.vision.vision_model import VisionModel
@@ -33,16 +34,23 @@ def load_vision_model(options: ModelOptions) -> VisionModel:
     backbone = read_settings(folder).backbone
     if backbone is not None and (folder / backbone).is_dir():
         backbone = str(folder / backbone)
-    return VisionModel.load(options.detector, backbone, options.device, options.threads, options.ocr)
+    return VisionModel.load(options.detector, backbone, options.device, options.threads, options.ocr, options.precision)
 
 
 @cache
 def load_annotator(options: ModelOptions) -> Annotator:
     """Return the annotator for the objects and grids of the vision model. Raises DetectorError, BundleError."""
     vision_model = load_vision_model(options)
-    options = options.here()
-    bundle = load_bundle(local_folder(options.model))
-    return Annotator(bundle, vision_model.names, vision_model.grid_id, options.device, options.batch_size, options.threads)
+    here = options.here()
+    return Annotator(
+        load_bundle(local_folder(here.model)),
+        vision_model.names,
+        vision_model.grid_id,
+        here.device,
+        here.batch_size,
+        here.threads,
+        usable_text_precision(options.precision, here.device),
+    )
 
 
 def max_pictures(options: ModelOptions) -> int:

@@ -20,12 +20,16 @@ class LoadedModels:
         detector: name and hash of the detector, None where there is none.
         ocr: name and hash of the text reader, None where there is none.
         notes: what the user should know before reading the results.
+        precision: number format of the networks on this machine; on an engine, what its workers are asked for.
+        engines: what runs the detector and the tagger here, and in which number format.
     """
 
     tagger: str
     detector: str | None
     ocr: str | None
     notes: list[str]
+    precision: str
+    engines: dict[str, str]
 
 
 def load_models(options: RunOptions, local: bool) -> LoadedModels:
@@ -42,4 +46,8 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
             "with this detector the tagger reads objects only" if vision_model.detector_id else "without it the tagger reads texts alone"
         )
         notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
-    return LoadedModels(annotator.bundle.label, vision_model.detector_id, vision_model.text_reader_id, notes)
+    engines = {"detector": vision_model.engine, "tagger": annotator.engine} if vision_model.engine else {"tagger": annotator.engine}
+    precision = models.here().precision if local else options.precision
+    return LoadedModels(
+        annotator.bundle.label, vision_model.detector_id, vision_model.text_reader_id, notes, precision, engines if local else {}
+    )

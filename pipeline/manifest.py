@@ -72,6 +72,7 @@ def begin(
         "model": models.tagger,
         "detector": models.detector,
         "ocr": models.ocr,
+        "precision": models.precision,
     }
     before = before or RunManifest(settings)
     for name, value in settings.items():

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from archive.images.limits import Limits
 from archive.posts.fields.choose import FieldOptions
 from archive.posts.fields.presets import PRESETS
-from archive.posts.fields.rules import check_rule
-from archive.posts.fields.syntax import parse_path
 from models.inference.devices import DEVICES, usable_cores
 from models.inference.options import ModelOptions, detector_or_none
+from models.inference.precision import PRECISIONS
 from models.pretrained import SHIPPED
 from models.vision.text_readers import TEXT_READERS
 from pipeline.definitions import UsageError as UsageError
 from pipeline.definitions import option, options_of, parser_of, table_of
+from pipeline.field_paths import check_paths
 from pipeline.help import EPILOG, HELP
 from pipeline.unknown_options import refuse_misspelt, refuse_stray
 
@@ -142,6 +141,14 @@ class RunOptions:
         help=f"reads what is written in pictures, and finds the names in it: `none` or {', '.join(f'`{name}`' for name in TEXT_READERS)}",
     )
     device: str = option("auto", metavar="DEVICE", choices=DEVICES, help="`auto`, `cpu`, `cuda` or `cuda:N`")
+    precision: str = option(
+        "auto",
+        metavar="FORMAT",
+        default_means="bfloat16 where the machine computes in it, else float32",
+        choices=PRECISIONS,
+        changes_rows=True,
+        help="number format of the models: `auto`, `float32`, `bfloat16`, or on a CPU `int8`",
+    )
     batch_size: int = option(
         32,
         metavar="N",
@@ -223,7 +230,7 @@ class RunOptions:
         if self.local_workers > 1:
             threads = max(1, (threads or usable_cores()) // self.local_workers)
         ocr = None if self.ocr == "none" else self.ocr
-        return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads, ocr)
+        return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads, ocr, self.precision)
 
     @property
     def fields(self) -> FieldOptions:
@@ -270,27 +277,12 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, list[str]]:
         raise UsageError(f"--local_workers must be from 1 to the {usable_cores()} cores of this machine, not {values['local_workers']}")
     values["output"] = values["output"].rstrip("/") or "/"
     values |= {one.name: tuple(values[one.name]) for one in OPTIONS if one.kind == "several"}
-    _check_paths(values)
+    check_paths(values)
     if values["metrics"] and Path(values["metrics"]).is_dir():
         raise UsageError(f"--metrics {values['metrics']} is a folder: give a file in it")
     if values["metrics"] and not Path(values["metrics"]).absolute().parent.is_dir():
         raise UsageError(f"--metrics {values['metrics']}: there is no folder {Path(values['metrics']).parent}, make it first")
     return RunOptions(**values), rest
-
-
-def _check_paths(values: dict[str, Any]) -> None:
-    """Raise UsageError for a path of a field, or a condition on one, that is none."""
-    for name in ("each", "id", "text", "images_field", "alt"):
-        try:
-            if values[name]:
-                parse_path(values[name])
-        except ValueError as error:
-            raise UsageError(f"--{name} {error}") from error
-    for rule in values["where"]:
-        try:
-            check_rule(rule)
-        except ValueError as error:
-            raise UsageError(f"--where {error}: give FIELD=VALUE, FIELD!=VALUE, FIELD or !FIELD") from error
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ def about(options: RunOptions, models: LoadedModels, started: float) -> dict[str
         "model": models.tagger,
         "detector": models.detector,
         "ocr": models.ocr,
+        "precision": models.precision,
+        "engines": models.engines,
         "notes": list(models.notes),
         "options": asdict(options),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
@@ -85,6 +87,7 @@ def table(summary: dict[str, Any]) -> str:
         "rate": f"{summary['posts_annotated']:,} posts by this run, {summary['posts_per_second']} a second",
         "stages": "   ".join(f"{stage} {spent} s" for stage, spent in seconds.items()),
         "model": f"{summary['model']}, detector {summary['detector'] or 'none'}, text reader {summary['ocr'] or 'none'}",
+        "engines": "   ".join(map(" ".join, summary["engines"].items())) or f"of the workers, precision {summary['precision']}",
         "output": summary["options"]["output"],
     }
     notes = [f"  note      {note}" for note in summary["notes"]]

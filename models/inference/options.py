@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from models.inference.devices import usable_cores, usable_device
+from models.inference.precision import usable_precision
 from models.pretrained import PRETRAINED, SHIPPED
 
 
@@ -19,6 +20,7 @@ class ModelOptions:
         device: `cpu`, `cuda`, `cuda:1`, or `auto`.
         batch_size: windows of text per call of the tagger.
         threads: of both models on a CPU; 0 for one per core.
+        precision: number format of the networks: `float32`, `bfloat16`, `int8`, or `auto`.
     """
 
     model: str = SHIPPED
@@ -27,15 +29,18 @@ class ModelOptions:
     batch_size: int = 32
     threads: int = 0
     ocr: str | None = None
+    precision: str = "auto"
 
     def here(self) -> ModelOptions:
-        """Return the options with the defaults of this machine filled in. Raises ValueError if it lacks the device."""
+        """Return the options with the defaults of this machine filled in. Raises ValueError if it lacks the device or the precision."""
+        device = usable_device(self.device)
         return replace(
             self,
             model=str(PRETRAINED / "default") if self.model == SHIPPED else self.model,
             detector=str(PRETRAINED / "detector") if self.detector == SHIPPED else self.detector,
-            device=usable_device(self.device),
+            device=device,
             threads=self.threads or usable_cores(),
+            precision=usable_precision(self.precision, device),
         )
 
 

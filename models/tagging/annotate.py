@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,8 +17,11 @@ from models.tagging.granularities import Evidence, Source
 from models.tagging.labels import Span, spans_of
 from models.tagging.tag_words import WordOutputs, WordTagger
 from models.tagging.tagger import Batch
+from models.tagging.text_engine import TextEngine, TextEngineError
 from models.tagging.words import split_words
 from models.vision.images.features import ImageFeatures
+
+log = logging.getLogger(__name__)
 
 MAX_CRF_WORDS = 2**15
 """Words, padding included, in one batch of the CRF. A long post goes alone, so that short ones are not padded to its length."""
@@ -55,10 +59,14 @@ class Annotator:
         object_names: class names of the detector in use, by id. Classes that the bundle does not know are ignored.
         grid: `VisionModel.grid_id` of the network in use. Grids are ignored unless it is the network of the bundle's training.
         device: of the model.
-        batch_size: windows of text per call of the tagger.
+        batch_size: windows of full length per call of the tagger on a GPU; a CPU has batches of its own.
         threads: batches that run in parallel on a CPU.
-        dtype: of matrix products. bfloat16 is two to three times as fast on CPUs that support it, but changes
-            probabilities by up to 0.03, and the result of a post then depends on the others in its batch.
+        precision: number format of matrix products: `float32`, `bfloat16`, or on a CPU `int8`. On a CPU float32 is torch,
+            the others are OpenVINO; where that cannot run the text encoder, torch does in float32.
+
+    Attributes:
+        bundle: on a CPU in another precision than float32 its tagger lacks the text parts.
+        engine: what runs the tagger, and in which number format.
     """
 
     def __init__(
@@ -69,10 +77,13 @@ class Annotator:
         device: str = "cpu",
         batch_size: int = 32,
         threads: int = 1,
-        dtype: torch.dtype = torch.float32,
+        precision: str = "float32",
     ) -> None:
-        self.bundle = bundle
         self._device = torch.device(device)
+        read_text, self.engine = _text_engine(bundle, precision, threads) if device == "cpu" else (None, f"torch {precision}")
+        if read_text is not None:
+            bundle = replace(bundle, tagger=bundle.tagger.without_text_parts())
+        self.bundle = bundle
         self._tagger = bundle.tagger.to(self._device)
         settings = bundle.settings
         class_ids = {name: index for index, name in enumerate(settings.object_names)}
@@ -85,7 +96,8 @@ class Annotator:
         config = bundle.tagger.config
         encoder = Encoder(bundle.tokenizer, config, bundle.table, settings.max_pieces, settings.max_pictures, self._source)
         self._granularities = encoder.granularities
-        self._words = WordTagger(self._tagger, encoder, self._device, batch_size, threads, dtype)
+        dtype = torch.bfloat16 if self._device.type != "cpu" and precision == "bfloat16" else torch.float32
+        self._words = WordTagger(self._tagger, encoder, self._device, batch_size, threads, dtype, read_text)
 
     def tell_batches(self, on_batch: Callable[[int], None]) -> None:
         """Call this after each batch with the number of texts that begin in it; from any thread, for progress only."""
@@ -191,6 +203,18 @@ class Annotator:
                 ]
             )
         return weighed(found, outputs.visual[words], share)
+
+
+def _text_engine(bundle: Bundle, precision: str, threads: int) -> tuple[TextEngine | None, str]:
+    """Return what reads texts on a CPU, None for the tagger itself, and its name."""
+    if precision == "float32":
+        return None, "torch float32"
+    try:
+        engine = TextEngine(bundle, precision, threads)
+    except TextEngineError as error:
+        log.warning("the text encoder of %s runs in float32 on torch, not in %s on OpenVINO: %s", bundle.label, precision, error)
+        return None, "torch float32"
+    return engine, engine.name
 
 
 def _words(posts: Sequence[TextAndPictures], bounds: Sequence[Sequence[tuple[int, int]]]) -> list[list[str]]:

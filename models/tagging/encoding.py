@@ -19,11 +19,10 @@ from models.vision.images.features import ImageFeatures
 MAX_SUBWORDS_PER_WORD = 32
 """A longer word is cut to its first subwords, so that each window holds whole words."""
 
-PADDING_MULTIPLE = 16
+PADDING_MULTIPLE = 8
 """Subwords and rows of views are padded to a multiple of this, never to the longest of the batch.
 
-So the result of a post does not depend on the others of its batch. 16 floats fill a vector register; the rounding of
-matrix products depends on how rows align with it.
+So the result of a post does not depend on the others of its batch.
 """
 
 
@@ -74,7 +73,7 @@ class Encoder:
     ) -> None:
         self._tokenizer = tokenizer
         self._table = table
-        self._max_subwords = max_subwords
+        self.max_subwords = max_subwords
         self.max_pictures = max_pictures
         self.source = source
         self.granularities = tuple(granularities_of(config.granularities).values())
@@ -114,7 +113,7 @@ class Encoder:
         rows = np.array([self._table.row(word) if self._table else 0 for word in words])
         shapes = np.array([word_shape(word) for word in words])
         windows = []
-        for start, stop, owned_from, owned_to in _cuts(counts, self._max_subwords - 2):
+        for start, stop, owned_from, owned_to in _cuts(counts, self.max_subwords - 2):
             if owned_from == owned_to:  # its neighbours have more context for each of its words
                 continue
             body = [subword for of_word in subwords[start:stop] for subword in of_word]
@@ -131,7 +130,8 @@ class Encoder:
 
         Args:
             windows: not empty.
-            features: of the pictures of each window's post, in the order of the windows.
+            features: of the pictures of each window's post, in the order of the windows; or one entry, if all are windows
+                of one post.
         """
         length = max(window.padded_length for window in windows)
         pictures = max(min(len(of_post), self.max_pictures) for of_post in features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -15,10 +16,17 @@ from models.tagging.granularities import Granularity
 from models.tagging.tagger import Batch, Tagger, TaggerOutput
 from models.vision.images.features import ImageFeatures
 
-MIN_BATCH_SIZE = 4
-"""Smaller batches are padded with copies of their first window: products of very small matrices round differently."""
+SUBWORDS_PER_BATCH = 128
+"""Subwords, padding included, of a batch on a CPU: more do not fit into the caches, fewer read the weights too often.
 
-BATCHES_HELD = 16
+A batch of windows of one length always has the same number of rows, the last one filled up with copies: results change
+with the number of rows.
+"""
+
+WINDOWS_OF_ONE_POST = 8
+"""Windows of a long post with pictures that are one batch, so that its pictures are computed once for all of them."""
+
+BATCHES_HELD = 64
 """Batches whose emissions and weights are in memory at the same time."""
 
 
@@ -41,22 +49,34 @@ class WordTagger:
     """Splits posts into windows, runs the tagger on batches of them, and joins the results.
 
     Args:
-        tagger: the model, on `device`.
+        tagger: the model, on `device`; only what `Tagger.emit` needs if there is a `read_text`.
         encoder: makes windows and batches.
         device: of the tagger.
-        batch_size: windows per call of the tagger.
+        batch_size: windows of full length per call of the tagger on a GPU, or more of shorter ones.
         threads: batches that run in parallel on a CPU.
-        dtype: of matrix products.
+        dtype: of matrix products on a GPU.
+        read_text: computes `Tagger.read_text` of a batch, instead of the tagger.
 
     Attributes:
         on_batch: called after each batch with the number of posts that begin in it, from any thread.
     """
 
-    def __init__(self, tagger: Tagger, encoder: Encoder, device: torch.device, batch_size: int, threads: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        tagger: Tagger,
+        encoder: Encoder,
+        device: torch.device,
+        batch_size: int,
+        threads: int,
+        dtype: torch.dtype = torch.float32,
+        read_text: Callable[[Batch], torch.Tensor] | None = None,
+    ) -> None:
         self._tagger = tagger
         self._encoder = encoder
         self._device = device
-        self._batch_size = batch_size
+        self._is_fixed = device.type == "cpu"
+        self._subwords_per_batch = SUBWORDS_PER_BATCH if self._is_fixed else batch_size * encoder.max_subwords
+        self._read_text = read_text
         self._dtype = dtype
         self._pool = InferencePool(device, threads)
         self.on_batch: Callable[[int], None] = lambda posts: None
@@ -98,22 +118,30 @@ class WordTagger:
         outputs = []
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
             for windows, batch in batches:
-                outputs.append(self._tagger(batch))
+                outputs.append(self._tagger.emit(self._read_text(batch), batch) if self._read_text else self._tagger(batch))
                 self.on_batch(sum(int(window.owned[0] == 0) for window in windows))
         return outputs
 
     def _batches(self, windows: Sequence[Window], features: Sequence[Sequence[ImageFeatures]]) -> Iterator[tuple[list[Window], Batch]]:
-        """Batch windows of one padded length and one number of pictures, so that results do not depend on the others."""
+        """Batch windows of one padded length and one number of pictures, so that results do not depend on the others.
 
-        def shape(window: Window) -> tuple[int, int]:
-            return window.padded_length, self._pictures(features[window.post])
+        A post of several windows and with pictures has batches of its own.
+        """
+        windows_of = Counter(window.post for window in windows)
 
-        for _, of_one_shape in groupby(sorted(windows, key=shape), key=shape):
+        def shape(window: Window) -> tuple[int, int, int]:
+            pictures = self._pictures(features[window.post])
+            return window.padded_length, pictures, window.post if pictures and windows_of[window.post] > 1 else -1
+
+        for (length, _, long_post), of_one_shape in groupby(sorted(windows, key=shape), key=shape):
             group = list(of_one_shape)
-            for start in range(0, len(group), self._batch_size):
-                of_batch = group[start : start + self._batch_size]
-                padded = of_batch + of_batch[:1] * (MIN_BATCH_SIZE - len(of_batch))
-                batch = self._encoder.batch(padded, [features[window.post] for window in padded])
+            rows = max(1, self._subwords_per_batch // length) if long_post < 0 else WINDOWS_OF_ONE_POST
+            for start in range(0, len(group), rows):
+                of_batch = padded = group[start : start + rows]
+                posts = [long_post] if long_post >= 0 else [window.post for window in of_batch]
+                if self._is_fixed and long_post < 0:
+                    padded, posts = [(some * rows)[:rows] for some in (of_batch, posts)]
+                batch = self._encoder.batch(padded, [features[post] for post in posts])
                 yield of_batch, batch.map(lambda tensor: tensor.to(self._device))
 
     def _collect(self, windows: list[Window], output: TaggerOutput, pictures: int, outputs: dict[int, WordOutputs]) -> None:

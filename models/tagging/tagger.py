@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -17,6 +18,9 @@ from models.tagging.granularities import View, granularities_of
 from models.tagging.granularities.fusion import AttentionLayer
 from models.tagging.labels import TYPES, tags_of
 from models.tagging.words import SHAPES
+
+TEXT_PARTS = ("encoder", "table", "augment", "augment_gate", "shape_embedding", "encode_text")
+"""The modules and buffers that `Tagger.read_text` alone uses."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Batch(NamedTuple):
         augmentation: (B, L) int64, row of the augmentation table at the first subword of a word; else, or if the word is
             not in the table, 0 (the zero vector).
         shapes: (B, L) int64, `word_shape` at the first subword of a word, else 0.
-        views: input of each granularity of the configuration, in its order.
+        views: input of each granularity of the configuration, in its order: of B posts, or of one post, whose pictures
+            are then computed once for all of its windows.
     """
 
     subwords: Tensor
@@ -136,27 +141,47 @@ class Tagger(nn.Module):
 
     def forward(self, batch: Batch) -> TaggerOutput:
         """Return emissions and weights, see `TaggerOutput`."""
-        S = self._augmented(batch)
+        S = self._augmented(batch.subwords, batch.mask, batch.augmentation, batch.shapes)
         auxiliary = None
         if self.config.auxiliary and self.training:
             A, _ = self.encode_auxiliary(S, S, batch.mask)
             auxiliary = self.auxiliary_emissions(A)
         M, _ = self.encode_text(S, S, batch.mask)
+        return self.emit(M, batch)._replace(auxiliary=auxiliary)
+
+    def read_text(self, subwords: Tensor, mask: Tensor, augmentation: Tensor, shapes: Tensor) -> Tensor:
+        """Return M of the paper, what the text alone gives: (B, L, D). The arguments are those of `Batch`.
+
+        Nearly all of the computation is here, in the modules and buffers of `TEXT_PARTS`.
+        """
+        S = self._augmented(subwords, mask, augmentation, shapes)
+        M, _ = self.encode_text(S, S, mask)
+        return M
+
+    def emit(self, M: Tensor, batch: Batch) -> TaggerOutput:
+        """Return the output for the texts M (B, L, D) of `read_text` and the pictures of the batch."""
         F, parts, used = self._fused(self.narrow(M), batch)
         visual = None if self.training else self._visual(F, parts, batch)
-        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), auxiliary, used, visual)
+        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), None, used, visual)
 
-    def _augmented(self, batch: Batch) -> Tensor:
+    def without_text_parts(self) -> Self:
+        """Return the part of this model that `emit` needs, with the same parameters."""
+        rest = copy(self)
+        rest._modules = {name: module for name, module in self._modules.items() if name not in TEXT_PARTS}
+        rest._buffers = {name: buffer for name, buffer in self._buffers.items() if name not in TEXT_PARTS}
+        return rest
+
+    def _augmented(self, subwords: Tensor, mask: Tensor, augmentation: Tensor, shapes: Tensor) -> Tensor:
         """S = dropout(TextEncoder(tokens) + W_a a): (B, L, D)."""
-        encoded = self.encoder(input_ids=batch.subwords, attention_mask=batch.mask.long()).last_hidden_state
+        encoded = self.encoder(input_ids=subwords, attention_mask=mask.long()).last_hidden_state
         if self.config.augmentation != "none":
-            known = (batch.augmentation > 0)[..., None]
-            added = self.augment(self.table[batch.augmentation].to(encoded.dtype)) * known
+            known = (augmentation > 0)[..., None]
+            added = self.augment(self.table[augmentation].to(encoded.dtype)) * known
             if self.config.augmentation == "gate":
                 added = added * torch.sigmoid(self.augment_gate(torch.cat([encoded, added], dim=2)))
             encoded = encoded + added
         if self.config.casing:
-            encoded = encoded + self.shape_embedding(batch.shapes)
+            encoded = encoded + self.shape_embedding(shapes)
         return self.dropout(encoded)
 
     def _fused(self, M: Tensor, batch: Batch) -> tuple[Tensor, list[Tensor], tuple[Tensor, ...]]:

@@ -23,6 +23,7 @@ class VisionModel:
         text_reader_id: name and hash of the text reader, or None.
         grid_id: name and hash of the network that makes the grids, or None if there are no grids.
         grid_width: C, channels of the grids, or 0.
+        engine: what runs the detector, and in which number format; None without a detector.
     """
 
     def __init__(self, detector: Detector | None, backbone: Backbone | None, text_reader: TextReader | None = None) -> None:
@@ -32,6 +33,7 @@ class VisionModel:
         self._backbone = backbone
         self.names = detector.names if detector else ()
         self.detector_id = detector.name if detector else None
+        self.engine = detector.engine if detector else None
         makes_grids = backbone or (detector if detector and detector.grid_width else None)
         self.grid_id = makes_grids.name if makes_grids else None
         self.grid_width = makes_grids.grid_width if makes_grids else 0
@@ -39,11 +41,20 @@ class VisionModel:
 
     @classmethod
     def load(
-        cls, detector: str | None, backbone: str | None = None, device: str = "cpu", threads: int = 1, text_reader: str | None = None
+        cls,
+        detector: str | None,
+        backbone: str | None = None,
+        device: str = "cpu",
+        threads: int = 1,
+        text_reader: str | None = None,
+        precision: str = "float32",
     ) -> Self:
-        """Load the networks. Without a backbone the detector makes the grids, if it can. Raises DetectorError, TextReaderError."""
+        """Load the networks. Without a backbone the detector makes the grids, if it can. Raises DetectorError, TextReaderError.
+
+        `precision` is that of the detector, a value that `usable_precision` returns.
+        """
         return cls(
-            load_detector(detector, device, threads) if detector else None,
+            load_detector(detector, device, threads, precision) if detector else None,
             Backbone(backbone, device, threads) if backbone else None,
             load_text_reader(text_reader, device, threads) if text_reader else None,
         )

@@ -15,20 +15,21 @@ DETECTORS: tuple[type[Detector], ...] = (
 """The first one that accepts a name loads it."""
 
 
-def load_detector(spec: str, device: str, threads: int) -> Detector:
+def load_detector(spec: str, device: str, threads: int, precision: str = "float32") -> Detector:
     """Load a detector.
 
     Args:
         spec: `.onnx` file, `.pt` file or name, `.yaml` name (random weights), or folder of a detector.
         device: of the network.
         threads: pictures that run in parallel on a CPU; the results do not depend on it.
+        precision: number format, as `usable_precision` returns it.
 
     Raises:
         DetectorError: no detector accepts the name, or its file is missing or damaged.
     """
     for detector in DETECTORS:
         if detector.accepts(spec):
-            return detector(spec, device, threads)
+            return detector(spec, device, threads, precision)
     raise DetectorError(
         f"--detector {spec!r} is not an .onnx file, an ultralytics .pt or .yaml name, or a detector folder: give one of these, or 'none'"
     )

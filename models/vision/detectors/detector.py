@@ -24,20 +24,23 @@ class Detector(Protocol):
         spec: file, folder or name that `accepts` is true for.
         device: of the network.
         threads: pictures that run in parallel on a CPU.
+        precision: number format, as `usable_precision` returns it. A detector that cannot do it uses the nearest that it can.
 
     Attributes:
         name: name of the file, and the first digits of its SHA-256.
         names: class names by id.
         side: S, side of the canvas in pixels.
         grid_width: C, channels of its grid of features; 0 if it makes none.
+        engine: what runs it, and in which number format, such as `torch float32`.
     """
 
     name: str
     names: tuple[str, ...]
     side: int
     grid_width: int
+    engine: str
 
-    def __init__(self, spec: str, device: str, threads: int) -> None: ...
+    def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None: ...
 
     @staticmethod
     def accepts(spec: str) -> bool:

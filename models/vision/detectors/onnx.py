@@ -21,8 +21,9 @@ class OnnxDetector:
     """An ONNX export. See `Detector`. It makes no grid, since an export does not output the feature map."""
 
     grid_width = 0
+    engine = "onnxruntime float32"
 
-    def __init__(self, spec: str, device: str, threads: int) -> None:
+    def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None:
         import onnxruntime  # only needed for an ONNX file
 
         path = Path(spec)

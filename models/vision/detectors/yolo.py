@@ -38,11 +38,13 @@ class YoloDetector:
             and `model.safetensors`.
         device: of the network.
         threads: pictures that run in parallel on a CPU.
+        precision: number format.
     """
 
     side = 640
+    engine = "torch float32"
 
-    def __init__(self, spec: str, device: str, threads: int) -> None:
+    def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None:
         folder = Path(spec)
         if (folder / "config.json").is_file():
             network, self.names, self.name = _from_folder(folder)

@@ -1,0 +1,77 @@
+"""Keep compiled networks in the user's cache folder, so that the next run starts fast."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+import torch
+
+DIGEST_BYTES = 32
+FOLDER = "postner"
+
+MAX_BYTES = 2**30
+"""Files of the cache, all together: the ones that were used longest ago are removed."""
+
+
+def cache_folder() -> Path:
+    """Return our folder among the user's caches: `$XDG_CACHE_HOME/postner`, by default `~/.cache/postner`."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(given) if os.path.isabs(given) else Path("~/.cache").expanduser()) / FOLDER
+
+
+class CompiledCache:
+    """Files of bytes by key. It never fails: what cannot be read, or is damaged, is made again.
+
+    Several processes may use one folder. A file appears whole or not at all, and begins with the SHA-256 of the rest.
+
+    Args:
+        folder: made if it is not there.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or cache_folder()
+
+    def get(self, key: str) -> bytes | None:
+        """Return the bytes of a key, or None."""
+        path = self._path(key)
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        digest, data = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+        return data if hashlib.sha256(data).digest() == digest else None
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep the bytes of a key, if the folder can be written."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+                try:
+                    file.write(hashlib.sha256(data).digest() + data)
+                    file.close()
+                    os.replace(file.name, self._path(key))
+                except BaseException:
+                    os.unlink(file.name)
+                    raise
+            self._remove_oldest()
+        except OSError:
+            return
+
+    def _path(self, key: str) -> Path:
+        machine = f"{platform.machine()} {sorted(torch.cpu.get_capabilities().items())}"
+        return self._folder / f"{hashlib.sha256(f'{key} {machine}'.encode()).hexdigest()}.bin"
+
+    def _remove_oldest(self) -> None:
+        files = sorted(((file.stat().st_mtime, file) for file in self._folder.glob("*.bin")), reverse=True)
+        total = 0
+        for _, file in files:
+            total += file.stat().st_size
+            if total > MAX_BYTES:
+                file.unlink(missing_ok=True)

@@ -1,0 +1,114 @@
+"""Run a network on the CPU by OpenVINO, compiled once for each shape of its inputs, or once for all shapes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.inference.compiled_cache import CompiledCache
+
+if TYPE_CHECKING:
+    import openvino
+
+Shapes = tuple[tuple[int, ...], ...]
+"""The shape of each input."""
+
+ANY_SHAPE: Shapes = ()
+"""Stands for all shapes where one compiled network serves them."""
+
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16"}
+"""What OpenVINO calls the precisions; in an int8 network it is that of the layers that are not quantised."""
+
+
+class Engine:
+    """A network for the CPU. Several threads may call it at once; each call computes on one thread.
+
+    The result of a call depends on its inputs alone: it has its own request, and OpenVINO chooses the kernels by the shape
+    of the inputs, so neither other calls nor the number of threads change it.
+
+    Args:
+        key: names the network; equal keys must mean equal networks, such as the SHA-256 of the weights and what was made of them.
+        convert: returns the network; called if the cache has no compiled network of this key and shape.
+        precision: `float32`, `bfloat16`, or `int8` for a network that is quantised.
+        threads: calls that run in parallel, at most.
+        cache: where compiled networks are kept.
+        any_shape: compile once for all shapes. One compiled for each shape is a tenth faster, and holds its own weights.
+        settings: properties of OpenVINO's CPU device beside ours, which they replace.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        convert: Callable[[], openvino.Model],
+        precision: str,
+        threads: int,
+        cache: CompiledCache | None = None,
+        any_shape: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        import openvino  # takes half a second
+
+        self._core = openvino.Core()
+        self._key = key
+        self._convert = convert
+        self._model: openvino.Model | None = None
+        self._settings = {
+            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            "NUM_STREAMS": str(threads),
+            "INFERENCE_NUM_THREADS": str(threads),
+            "ENABLE_CPU_PINNING": False,  # local workers share the cores
+            **(settings or {}),
+        }
+        self._any_shape = any_shape
+        self.name = f"openvino {openvino.__version__.split('-')[0]} {precision}"
+        self._cache = cache or CompiledCache()
+        self._compiled: dict[Shapes, openvino.CompiledModel] = {}
+        self._compiling = threading.Lock()
+        self._requests = _Requests()
+
+    def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs for these inputs, in the order of the network's own."""
+        shapes = ANY_SHAPE if self._any_shape else tuple(array.shape for array in inputs)
+        request = self._request(shapes)
+        request.infer(list(inputs), share_inputs=True)
+        return [np.array(output.data) for output in request.output_tensors]
+
+    def prepare(self, shapes: Shapes) -> None:
+        """Compile the network for these shapes of inputs, if it is not."""
+        with self._compiling:
+            if shapes not in self._compiled:
+                self._compiled[shapes] = self._compile(shapes)
+
+    def _request(self, shapes: Shapes) -> Any:
+        requests = self._requests.by_shapes
+        if shapes not in requests:
+            self.prepare(shapes)
+            requests[shapes] = self._compiled[shapes].create_infer_request()
+        return requests[shapes]
+
+    def _compile(self, shapes: Shapes) -> openvino.CompiledModel:
+        key = f"{self._key} {self.name} {shapes} {sorted(self._settings.items())}"
+        blob = self._cache.get(key)
+        if blob is not None:
+            try:
+                return self._core.import_model(blob, "CPU", self._settings)
+            except RuntimeError:  # made by another build of OpenVINO, or for another CPU
+                pass
+        if self._model is None:
+            self._model = self._convert()
+        model = self._model.clone()
+        if not self._any_shape:
+            model.reshape(dict(zip(model.inputs, map(list, shapes), strict=True)))
+        compiled = self._core.compile_model(model, "CPU", self._settings)
+        self._cache.put(key, compiled.export_model().getvalue())
+        return compiled
+
+
+class _Requests(threading.local):
+    """The requests of one thread."""
+
+    def __init__(self) -> None:
+        self.by_shapes: dict[Shapes, Any] = {}
