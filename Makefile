@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint fuzz bench flink test-flink test-images docs sbom notice default reference clean
+.PHONY: help setup demo test lint fuzz bench peers flink test-flink test-spark test-images docs sbom notice default reference clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -33,8 +33,22 @@ lint: setup  ## check style and types
 fuzz: setup  ## look for bytes that break the readers of posts, shards and pictures: a minute for each target
 	for target in lines fields documents tables packings shards pictures; do $(PYTHON) tests/fuzz/fuzz.py $$target -max_total_time=60 -verbosity=0 -print_final_stats=1 || exit 1; done
 
-bench: setup  ## compare the speed of the command with the two models alone and with a simple loop
-	$(PYTHON) -m bench.main_job
+BENCH :=
+bench: setup  ## compare the speed of the command with the two models alone; BENCH='--archive DIR'
+	$(PYTHON) -m bench.main_job $(BENCH)
+
+# Packages of other programs stay out of $(VENV); the rest they share with the command, so that both have the same torch.
+PEERS :=
+peers: build/peers/.ready  ## compare the speed of the command with Ray Data, Daft and loops by hand; PEERS='--archive DIR'
+	build/peers/bin/python -m bench.peers $(PEERS)
+
+SITE_PACKAGES := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+
+build/peers/.ready: bench/peers/requirements.txt | $(READY)
+	$(PYTHON) -m venv build/peers
+	$(PYTHON) $(SITE_PACKAGES) > "$$(build/peers/bin/python $(SITE_PACKAGES))/postner.pth"
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 JARS := deploy/flink/target/jars
 HAS_JAVA := command -v java >/dev/null && command -v mvn >/dev/null
@@ -48,6 +62,16 @@ flink: setup  ## annotate the small archive on a Flink cluster of two task manag
 
 test-flink: setup  ## run the tests on a Flink cluster, with processes killed; skipped without Java and Maven
 	@if $(HAS_JAVA); then $(MAKE) --no-print-directory $(JARS)/.ready && $(PYTHON) -m pytest -m flink -n 0 -v; else echo "make test-flink is skipped: it $(NO_JAVA)"; fi
+
+SPARK := build/spark
+
+test-spark: setup  ## run the recipe of docs/output.md in Spark, in an environment of its own (500 MB); skipped without Java
+	@if command -v java >/dev/null; then $(MAKE) --no-print-directory $(SPARK)/.ready && $(PYTHON) -m pytest -n 0 -v tests/docs/test_recipes.py -k spark; else echo "make test-spark is skipped: it needs Java 17 (Debian: apt install openjdk-17-jre-headless)"; fi
+
+$(SPARK)/.ready: deploy/spark.txt
+	test -x $(SPARK)/bin/python || $(PYTHON) -m venv $(SPARK)
+	$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 test-images: setup  ## do what the Dockerfiles' lines do, in new environments (10 minutes, 8 GB)
 	for kind in cpu cuda; do $(PYTHON) -m deploy.docker.rehearse deploy/docker/$$kind.Dockerfile --arg TORCH_INDEX=https://pypi.org/simple || exit 1; done

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import fsspec
+from fsspec.registry import known_implementations
 
 Version = tuple[int, str]
 """Size of a file in bytes, and its ETag, generation or time of change. A file of another version may have another content."""
+
+REQUEST_BYTES = 4 * 2**20
+"""Bytes of one request to a store. By itself s3fs asks for 50 MiB, also for the first lines alone."""
 
 
 def resolve(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -24,14 +29,36 @@ def resolve(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
     try:
         kind = fsspec.get_filesystem_class(protocol)
         return kind(**kind._get_kwargs_from_urls(address)), kind._strip_protocol(address)
-    except (ImportError, TypeError, ValueError) as error:
-        raise ValueError(f"{address!r} cannot be reached: {error}") from error
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        if protocol not in known_implementations:
+            raise ValueError(f"{address!r} cannot be reached: {protocol}:// is no store; give a path, s3://, gs:// or hdfs://") from error
+        reason = " ".join(str(error).split())[:200]  # what is missing for hdfs:// is told in a thousand characters
+        raise ValueError(f"{address!r} cannot be reached: {reason}") from error
 
 
-def open_file(address: str) -> BinaryIO:
-    """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened."""
+def not_found(option: str, pattern: str, what: str = "file") -> ValueError:
+    """Return the error that a pattern of an option matches nothing; of a relative path it says where it begins."""
+    is_relative = "://" not in pattern and not os.path.isabs(pattern)
+    return ValueError(f"{option} matched no {what}: {pattern!r}" + (f" in {os.getcwd()}" if is_relative else "") + "; check the path")
+
+
+def open_file(address: str, read_ahead_bytes: int = REQUEST_BYTES) -> BinaryIO:
+    """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened.
+
+    Args:
+        address: of the file.
+        read_ahead_bytes: how much of a store is read beyond what is asked for.
+    """
     filesystem, path = resolve(address)
-    return filesystem.open(path, "rb")
+    return filesystem.open(path, "rb", block_size=read_ahead_bytes)
+
+
+def read_range(address: str, start: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes of a part of a file, in blocks that end at multiples of `REQUEST_BYTES`. Raises as `open_file`."""
+    filesystem, path = resolve(address)
+    while start < end and (block := filesystem.cat_file(path, start, min(start - start % REQUEST_BYTES + REQUEST_BYTES, end))):
+        start += len(block)
+        yield block
 
 
 def version_of(address: str) -> Version:

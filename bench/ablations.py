@@ -10,14 +10,13 @@ already is not trained again. A folder with forms of other options is refused. I
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 
 TEXT, AUGMENTED, OBJECTS, GRID, ALL = "text only", "+ augmentation", "+ augmentation + objects", "+ augmentation + grid", "all"
 FORMS = (TEXT, AUGMENTED, OBJECTS, GRID, ALL)
@@ -80,8 +79,8 @@ def _cell(of_seeds: list[float] | None) -> str:
     return f"{statistics.mean(of_seeds):.2f}{spread}"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.ablations", description=__doc__, formatter_class=HelpFormatter)
+def _parser() -> Parser:
+    parser = Parser("bench.ablations", __doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with train.txt and valid.txt")
     add("--images", required=True, help="glob of image shards, or a folder")

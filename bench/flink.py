@@ -2,6 +2,7 @@
 
     python -m bench.flink --archive DIR --posts 20000 --detector none         # rate, and peak memory of each process
     python -m bench.flink --archive DIR --posts 400 --kills 10                # and runs in which a TaskManager is killed
+    python -m bench.flink --posts 200000 --detector none                      # posts that are empty or one emoji, without pictures
 
 DIR holds posts-*.jsonl.gz and images-*.tar. Each output is verified, and the rows of disturbed runs are compared with those
 of the first run. `make flink` downloads Flink.
@@ -9,7 +10,6 @@ of the first run. `make flink` downloads Flink.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -23,9 +23,10 @@ from pathlib import Path
 
 import psutil
 
-from archive.command_line import HelpFormatter, existing
+from archive.command_line import Parser, existing
+from bench.growth import write_short_posts
 from bench.kills import finish, rows
-from bench.memory import first_posts, repeated
+from bench.sample import first_posts, repeated
 from deploy.flink.cluster import JARS, Cluster
 
 ROOT = Path(__file__).parent.parent
@@ -34,17 +35,18 @@ FILES = 8
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 1 if rows differ."""
-    parser = argparse.ArgumentParser(prog="bench.flink", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("bench.flink", __doc__)
     add = parser.add_argument
-    add("--archive", type=existing, required=True, help="folder with posts-*.jsonl.gz and images-*.tar")
-    add("--posts", type=int, default=400, help="how many posts of it")
+    add("--archive", type=existing, help="folder with posts-*.jsonl.gz and images-*.tar")
+    add("--posts", type=int, default=400, help="how many posts")
     add("--kills", type=int, default=0, help="more runs, in each of which a TaskManager is killed at a random moment and replaced")
     add("--seed", type=int, default=0, help="of the order of the kills")
     options, more = parser.parse_known_args(argv)
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder, Cluster(JARS, Path(folder) / "cluster", 2) as cluster:
         _write_posts(options.archive, options.posts, Path(folder))
-        command = [sys.executable, "run_pipeline.py", f"--posts={folder}/*.jsonl", f"--images={options.archive}/images-*.tar", *more]
+        images = [f"--images={options.archive}/images-*.tar"] if options.archive else []
+        command = [sys.executable, "run_pipeline.py", f"--posts={folder}/*.jsonl", *images, *more]
         undisturbed = Path(folder) / "undisturbed"
         peaks = _run([*command, f"--output={undisturbed}", *cluster.options()], undisturbed, cluster)
         expected, files = rows(str(undisturbed)), len(list(undisturbed.glob("annotations/*.parquet")))
@@ -63,8 +65,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _write_posts(archive: Path, count: int, folder: Path) -> None:
+def _write_posts(archive: Path | None, count: int, folder: Path) -> None:
     """Write `count` posts to several files, repeated if the archive has fewer."""
+    if archive is None:
+        for file in range(FILES):
+            write_short_posts(folder / f"{file}.jsonl", range(file, count, FILES))
+        return
     posts = first_posts(archive, count)
     lines = list(repeated(posts, -(-count // len(posts))))[:count]
     for file in range(FILES):

@@ -8,7 +8,6 @@ At the limit, its process group gets SIGKILL. Attempts that finish earlier do no
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -22,14 +21,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 
 ROOT = Path(__file__).parent.parent
 
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 1 if rows differ."""
-    parser = argparse.ArgumentParser(prog="bench.kills", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("bench.kills", __doc__)
     add = parser.add_argument
     add("--posts", required=True, help="posts files, as in run_pipeline.py")
     add("--images", required=True, help="image shards, as in run_pipeline.py")

@@ -8,9 +8,9 @@ counts as found where its words are exactly those of an entity; the second numbe
 
 from __future__ import annotations
 
-import argparse
 import sys
 
+from archive.command_line import Parser
 from models.loading import ModelOptions, load_annotator
 from models.pretrained import SHIPPED
 
@@ -93,7 +93,7 @@ def parse(marked: str) -> tuple[str, set[tuple[int, int, str]]]:
 
 def main(argv: list[str]) -> int:
     """Print a table."""
-    parser = argparse.ArgumentParser(prog="bench.languages", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("bench.languages", __doc__)
     parser.add_argument("--model", default=SHIPPED, help="bundle to try (default: the shipped one)")
     annotator = load_annotator(ModelOptions(parser.parse_args(argv).model, detector=None))
     print("| language | names | found | and their type | entities that are no name |\n|---|---|---|---|---|")

@@ -7,18 +7,13 @@ DIR holds posts-*.jsonl.gz and images-*.tar. Posts are repeated under new ids, w
 
 from __future__ import annotations
 
-import argparse
-import gzip
-import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from archive.command_line import HelpFormatter, existing
+from archive.command_line import Parser, existing
+from bench.sample import first_posts, repeated
 
 ROOT = Path(__file__).parent.parent
 TIMES = (1, 4, 16)
@@ -26,7 +21,7 @@ TIMES = (1, 4, 16)
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="bench.memory", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("bench.memory", __doc__)
     parser.add_argument("--archive", type=existing, required=True, help="folder with posts-*.jsonl.gz and images-*.tar")
     parser.add_argument("--posts", type=int, default=400, help="how many posts of it")
     options, more = parser.parse_known_args(argv)
@@ -41,17 +36,6 @@ def main(argv: list[str]) -> int:
             size, share = peaks[times] / 2**20, peaks[times] / peaks[1]
             print(f"{times:>3} x {len(posts)} posts: peak {size:.2f} GB, {share:.3f} of the first", flush=True)
     return 0
-
-
-def first_posts(archive: Path, count: int) -> list[dict[str, Any]]:
-    """Return the first posts of an archive."""
-    lines = (line for path in sorted(archive.glob("posts-*.jsonl.gz")) for line in gzip.decompress(path.read_bytes()).splitlines())
-    return [json.loads(line) for line in islice(lines, count)]
-
-
-def repeated(posts: list[dict[str, Any]], times: int) -> Iterator[str]:
-    """Yield the posts as lines of JSON, several times under new ids."""
-    return (json.dumps(post | {"id": f"{post['id']}-{n}"}) for n in range(times) for post in posts)
 
 
 def _peak(command: list[str]) -> int:

@@ -14,7 +14,6 @@ read a picture and nothing ahead of a slice, as it was before: 10 %.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import threading
@@ -26,10 +25,10 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from archive.images import ImageError, Member
 from archive.posts.records import Post, Slice
-from archive.posts.slices import FIRST_SLICE_LINES, LARGEST_SLICE_LINES
+from archive.posts.slice_builder import FIRST_SLICE_LINES, LARGEST_SLICE_LINES
 from bench.sleeping_decoder import SIDE, SleepingDecoder
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage
@@ -109,7 +108,7 @@ def _members(shard: str, numbers: range) -> list[Member]:
 
 def main(argv: list[str]) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="bench.overlap", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("bench.overlap", __doc__)
     parser.add_argument("--posts", type=int, default=4000, help="how many posts")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4, 8], help="numbers of decoding threads to compare")
     options = parser.parse_args(argv)

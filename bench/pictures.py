@@ -10,7 +10,6 @@ are cross-validated over five folds of posts.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from models.datasets.conll import read_conll
 from models.datasets.labelled_post import LabelledPost, text_of
 from models.datasets.pictures import picture_features
@@ -133,8 +132,8 @@ def _logits(weights: list[Tensor], from_text: Tensor, from_picture: Tensor) -> T
     return from_text @ text_weights + bias + from_picture @ picture_weights
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.pictures", description=__doc__, formatter_class=HelpFormatter)
+def _parser() -> Parser:
+    parser = Parser("bench.pictures", __doc__)
     add = parser.add_argument
     add("bundle", metavar="TEXT_ONLY_BUNDLE", help="folder of a model that was trained on other posts, without pictures")
     add("--data", type=Path, nargs="+", required=True, help="labelled tweets in CoNLL format with IMGID lines")

@@ -9,7 +9,6 @@ that were read more than once.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -24,7 +23,7 @@ from apache_beam.io.fileio import MatchContinuously
 from apache_beam.io.filesystem import FileMetadata
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from deploy.flink.cluster import JARS, Cluster
 
 STREAMING = ["--streaming", "--checkpointing_interval=3000"]
@@ -38,7 +37,7 @@ def mark(found: FileMetadata, marks: str) -> None:
 
 def main() -> None:
     """Run the command."""
-    argparse.ArgumentParser(prog="bench.streaming", description=__doc__, formatter_class=HelpFormatter).parse_args()
+    Parser("bench.streaming", __doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, Cluster(JARS, Path(folder) / "cluster", 2) as cluster:
         incoming, marks = Path(folder) / "in", Path(folder) / "marks"
         incoming.mkdir()

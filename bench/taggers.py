@@ -8,13 +8,12 @@ this is the time of the tagger alone. `bench.main_job` measures detection. Ratio
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
 from pathlib import Path
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from models.datasets.conll import read_conll
 from models.datasets.pictures import picture_features
 from models.evaluation.predictions import annotate
@@ -46,8 +45,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.taggers", description=__doc__, formatter_class=HelpFormatter)
+def _parser() -> Parser:
+    parser = Parser("bench.taggers", __doc__)
     add = parser.add_argument
     add("bundles", nargs="+", metavar="BUNDLE", help="folder of a trained model")
     add("--data", type=Path, required=True, help="labelled tweets in CoNLL format")

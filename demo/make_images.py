@@ -6,7 +6,6 @@ The photos come from installed packages, the other pictures are drawn. The outpu
 
 from __future__ import annotations
 
-import argparse
 import struct
 import sys
 import tarfile
@@ -18,6 +17,8 @@ import matplotlib
 import numpy as np
 import sklearn.datasets
 from PIL import Image, ImageDraw
+
+from archive.command_line import Parser
 
 LONGER_SIDE = 640
 SHARDS = (
@@ -101,7 +102,7 @@ def main(folder: Path) -> int:
 
 def command(argv: list[str]) -> int:
     """Run the command and return its exit status: 2 if an argument is wrong."""
-    parser = argparse.ArgumentParser(prog="demo.make_images", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("demo.make_images", __doc__)
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="folder of the shards")
     folder = parser.parse_args(argv).folder
     if folder is None or not folder.is_dir():

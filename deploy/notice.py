@@ -34,7 +34,22 @@ licence of Ultralytics. Without them: --detector none, or --detector FILE.onnx, 
 
 The code of this repository is Apache-2.0 (LICENSE). Shipped with it:
 
-- models/pretrained/default: the tagger, Apache-2.0. Its text encoder began as e5-small-v2 (MIT).
+- models/pretrained/default: the tagger, Apache-2.0. Its text encoder began as e5-small-v2, which is under the MIT licence:
+
+  Copyright (c) Microsoft Corporation
+
+  Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation
+  files (the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy,
+  modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the
+  Software is furnished to do so, subject to the following conditions:
+
+  The above copyright notice and this permission notice shall be included in all copies or substantial portions of the Software.
+
+  THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+  WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+  COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE,
+  ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+
 - demo/archive: posts, Apache-2.0; pictures by others, with their licences in demo/archive/README.md (CC BY 2.0 and others).
 
 Packages of requirements.txt, and what they require in turn, as installed on Linux for x86-64. The packages themselves are

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from models.postner import Postner
 
 
-def load(model: str | None = None, detector: str | None = None, device: str = "auto", threads: int = 0) -> Postner:
+def load(model: str | None = None, detector: str | None = None, device: str = "auto", threads: int = 0, ocr: str | None = None) -> Postner:
     """Load a bundle and a detector, to annotate texts and their pictures with.
 
     Args:
@@ -16,10 +16,11 @@ def load(model: str | None = None, detector: str | None = None, device: str = "a
         detector: as `--detector`: `.onnx` file, ultralytics name, or `none`; the shipped one (AGPL-3.0) if not given.
         device: `auto`, `cpu`, `cuda` or `cuda:1`.
         threads: of the models on a CPU; 0 for one per core.
+        ocr: as `--ocr`: `rapidocr` reads what is written in pictures; `none`, or not given, reads nothing.
 
     Raises:
         ValueError: a model cannot be loaded, or there is no such device. The message is one sentence with the cure.
     """
     from models.postner import Postner  # takes seconds: torch
 
-    return Postner(model, detector, device, threads)
+    return Postner(model, detector, device, threads, None if ocr == "none" else ocr)

@@ -27,11 +27,12 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from archive.digest import file_sha256
 from models.datasets.raw_posts import sample_texts
 from models.inference.devices import usable_cores, usable_device
 from models.tagging.words import split_words
+from models.text_encoder import be_quiet, not_loaded
 from models.training.checkpoint import SAVE_EVERY_S, Checkpoint
 from models.training.masking import masked_losses
 from models.training.optimization import linear_schedule
@@ -47,6 +48,7 @@ def main(argv: list[str]) -> int:
     for name in ("texts", "held_out", "batch_size", "threads"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} {getattr(options, name)}: give 1 or more")
+    be_quiet()
     try:
         _adapt(options, argv)
     except (ValueError, OSError) as error:
@@ -96,8 +98,7 @@ def load_encoder(encoder: str, max_subwords: int) -> tuple[PreTrainedModel, PreT
         tokenizer = AutoTokenizer.from_pretrained(encoder, add_prefix_space=True)
         model, found = AutoModelForMaskedLM.from_pretrained(encoder, dtype=torch.float32, output_loading_info=True)
     except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"--encoder {encoder} cannot be loaded for masked-language modelling: {reason}") from error
+        raise ValueError(not_loaded(encoder, error)) from error
     if tokenizer.mask_token_id is None or tokenizer.pad_token_id is None:
         raise ValueError(f"--encoder {encoder}: its tokenizer has no mask token or no padding token: give an encoder like BERT")
     longest = min(getattr(model.config, "max_position_embeddings", math.inf), tokenizer.model_max_length)
@@ -173,8 +174,8 @@ def _batches(texts: Sequence[np.ndarray], batch_size: int, seed: int) -> list[li
     return batches
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="models.adapt", description=__doc__, formatter_class=HelpFormatter)
+def _parser() -> Parser:
+    parser = Parser("models.adapt", __doc__)
     add = parser.add_argument
     add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id; without a masked-language head it gets a new one")
     add("--posts", type=Path, nargs="+", required=True, help="files of raw posts")

@@ -8,14 +8,13 @@ case, then without leading # and @. A word that is not found has a zero vector.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from models.datasets.conll import read_labelled
 from models.datasets.labelled_post import text_of
 from models.datasets.raw_posts import read_texts
@@ -29,7 +28,7 @@ LABELLED = re.compile(rb"IMGID:|.*\t(O|[BI]-\S+)\s*$")
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 2 if an option or a file is wrong."""
-    parser = argparse.ArgumentParser(prog="models.augment", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("models.augment", __doc__)
     parser.add_argument("--vectors", type=Path, required=True, help="file of word vectors, most frequent words first")
     parser.add_argument("--output", type=Path, required=True, help="folder of the table")
     parser.add_argument("--words", type=int, help="how many of the most frequent words get an entry (default: all)")

@@ -19,17 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from models.datasets.captions import read_captions
 from models.datasets.conll import file_of, read_all, type_names_in
 from models.datasets.pictures import thumbnails
-from models.datasets.type_names import parse_map, renames_of, types_of
+from models.datasets.type_names import add_map_option, check_renames, renames_of, types_of
 from models.evaluation.calibration import plot, reliability
 from models.evaluation.candidates import BundleCandidate, Labelled, Rows
 from models.evaluation.errors import SHOWN, errors_of, per_post, render
 from models.evaluation.predictions import Found
 from models.evaluation.scores import difference, on_types, score
 from models.inference.options import ModelOptions, detector_or_none
+from models.inference.precision import PRECISIONS
 from models.loading import load_annotator, load_vision_model
 from models.pretrained import SHIPPED
 from models.tagging.bundle import BundleError
@@ -52,6 +53,8 @@ def main(argv: list[str]) -> int:
     for path in (options.json, options.plot, options.errors):
         if path and not path.parent.is_dir():
             parser.error(f"{path} cannot be written: there is no folder {path.parent}")
+        if path and path.is_dir():
+            parser.error(f"{path} is a folder: give the name of a file")
     try:
         report = _evaluate(options)
         print(_table(report))
@@ -73,6 +76,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
         candidates.append(_bundle(options.compare, options))
     seen = type_names_in(files)
     known = [kind for candidate in candidates for kind in candidate.types]
+    check_renames(given, [*dict.fromkeys([*seen, *known])])
     renames = renames_of(seen, given, known)
     types = types_of([*seen, *known], renames)
     posts = read_all(files, types, renames)
@@ -107,7 +111,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 def _bundle(model: str, options: argparse.Namespace) -> BundleCandidate:
     is_text = options.condition == "without"
     detector = None if is_text or not options.images else options.detector
-    models = ModelOptions(model, detector, options.device, threads=options.threads)
+    models = ModelOptions(model, detector, options.device, threads=options.threads, precision=options.precision)
     images = None if is_text else options.images
     captions: dict[str, str] = {}
     for path in options.data if options.captions and not is_text else ():
@@ -153,21 +157,14 @@ def _table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="models.evaluate", description=__doc__, formatter_class=HelpFormatter)
+def _parser() -> Parser:
+    parser = Parser("models.evaluate", __doc__)
     add = parser.add_argument
     add("--data", type=Path, nargs="+", required=True, help="labelled posts: files, or folders with a valid file")
     scored = parser.add_mutually_exclusive_group()
     scored.add_argument("--model", default=SHIPPED, help="bundle to score (default: the shipped one)")
     scored.add_argument("--rows", help="folder of annotations to score instead of a bundle")
-    add(
-        "--map",
-        type=parse_map,
-        action="append",
-        default=[],
-        metavar="OLD=NEW",
-        help="read the type OLD of data and bundles as NEW, or leave it out if NEW is empty; may be repeated",
-    )
+    add_map_option(add, "data and bundles")
     add("--compare", metavar="BUNDLE", help="second bundle; tells the difference of F1 with its interval, by a paired bootstrap")
     add("--errors", type=Path, metavar="FILE", help="file for all errors (.jsonl); FILE.html shows them with their pictures")
     add("--images", help="glob of image shards, or a folder")
@@ -185,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--resamples", type=int, default=1000, help="samples of the bootstrap over posts")
     add("--seed", type=int, default=0, help="of the bootstrap and of shuffling")
     add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
+    add("--precision", choices=PRECISIONS.split("|"), default="float32", help="number format, as in run_pipeline.py (default: float32)")
     add("--threads", type=int, default=0, help="0: one per core")
     return parser
 

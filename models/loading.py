@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
 
+from archive.scratch import scratch_folder
 from archive.stores import resolve
 from models.inference.options import ModelOptions
 from models.inference.precision import usable_text_precision
@@ -42,14 +42,15 @@ def load_annotator(options: ModelOptions) -> Annotator:
     """Return the annotator for the objects and grids of the vision model. Raises DetectorError, BundleError."""
     vision_model = load_vision_model(options)
     here = options.here()
+    precision = usable_text_precision(options.precision, here.device)
     return Annotator(
-        load_bundle(local_folder(here.model)),
+        load_bundle(local_folder(here.model), reads_text=here.device != "cpu" or precision == "float32"),
         vision_model.names,
         vision_model.grid_id,
         here.device,
         here.batch_size,
         here.threads,
-        usable_text_precision(options.precision, here.device),
+        precision,
     )
 
 
@@ -74,7 +75,7 @@ def local_folder(address: str) -> Path:
         filesystem, path = resolve(address)
         if "file" in filesystem.protocol:
             return Path(path)
-        copy = Path(tempfile.mkdtemp(prefix="postner-model-"))
+        copy = Path(tempfile.mkdtemp(prefix="model-", dir=scratch_folder()))
         filesystem.get(path.rstrip("/") + "/", f"{copy}/", recursive=True)
     except (OSError, ValueError) as error:
         raise BundleError(f"--model {address} cannot be read ({error}): give the folder of a bundle") from error
@@ -82,6 +83,8 @@ def local_folder(address: str) -> Path:
 
 
 def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download  # only for a bundle of the hub
+
     try:
         return Path(snapshot_download(name, allow_patterns=[*FILES, "README.md"]))
     except Exception as error:  # the hub's client passes on those of several libraries

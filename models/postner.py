@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import cast, overload
@@ -13,12 +14,13 @@ from PIL import Image
 
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
-from models.annotation import AnnotatedImage, Annotation
+from models.annotation import AnnotatedImage, Annotation, ImageText
 from models.inference.bisect import bisect_on_failure
 from models.inference.options import detector_or_none
 from models.inference.pool import single_thread
 from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.pretrained import SHIPPED
+from models.tagging.picture_texts import tag_texts, texts_of
 from models.tagging.words import without_half_pairs
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage
@@ -43,10 +45,10 @@ class Postner:
     Several threads may call `annotate`; they take turns.
     """
 
-    def __init__(self, model: str | None, detector: str | None, device: str, threads: int) -> None:
+    def __init__(self, model: str | None, detector: str | None, device: str, threads: int, ocr: str | None) -> None:
         if threads < 0:
             raise ValueError(f"threads={threads}: give 1 or more, or 0 for one per core")
-        options = ModelOptions(model or SHIPPED, detector_or_none(detector or SHIPPED), device, threads=threads)
+        options = ModelOptions(model or SHIPPED, detector_or_none(detector or SHIPPED), device, threads=threads, ocr=ocr)
         self._thread = single_thread()
         before = torch.get_num_threads()
         try:
@@ -104,11 +106,27 @@ class Postner:
             for place, (_, images) in enumerate(posts)
         ]
         entities = self._annotator.annotate([(text, features) for (text, _), features in zip(posts, usable, strict=True)])
-        names = self._vision_model.names
+        names, texts = self._vision_model.names, self._texts(outcomes)
         return [
-            Annotation(text, tuple(entities[place]), tuple(AnnotatedImage.of(key, outcomes[place, key], names) for key in images))
+            Annotation(
+                text,
+                tuple(entities[place]),
+                tuple(AnnotatedImage.of(key, outcomes[place, key], names, texts[place, key]) for key in images),
+            )
             for place, (text, images) in enumerate(posts)
         ]
+
+    def _texts(self, outcomes: Mapping[tuple[int, str], ImageFeatures | ImageError]) -> dict[tuple[int, str], list[ImageText]]:
+        """Return the texts of each picture with the names in them; a text that the tagger fails on has none."""
+        read = {
+            name: texts_of(outcome.lines or () if isinstance(outcome, ImageFeatures) else (), None) for name, outcome in outcomes.items()
+        }
+        flat = [text for of_picture in read.values() for text in of_picture]
+        tagged = iter(bisect_on_failure(partial(tag_texts, self._annotator), flat))
+        return {
+            name: [ImageText.of(text, [] if isinstance(found := next(tagged), Exception) else found) for text in of_picture]
+            for name, of_picture in read.items()
+        }
 
     def _outcomes(
         self, wanted: Sequence[tuple[int, str]], posts: Sequence[tuple[str, dict[str, ImageSource]]]
@@ -124,8 +142,12 @@ class Postner:
                 else:
                     decoded[name] = image
             extracted = bisect_on_failure(self._vision_model.extract, [*decoded.values()])
-            for name, features in zip(decoded, extracted, strict=True):
-                outcomes[name] = self._trimmed(features, posts[name[0]][1], name[1])
+            lines = bisect_on_failure(self._vision_model.read_texts, [*decoded.values()])
+            for name, features, of_one in zip(decoded, extracted, lines, strict=True):
+                outcome = self._trimmed(features, posts[name[0]][1], name[1])
+                if isinstance(outcome, ImageFeatures):
+                    outcome = replace(outcome, lines=None if isinstance(of_one, Exception) else tuple(of_one))
+                outcomes[name] = outcome
         return outcomes
 
     def _trimmed(self, features: ImageFeatures | Exception, of_post: dict[str, ImageSource], key: str) -> ImageFeatures | ImageError:

@@ -23,8 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging
+from transformers import PreTrainedTokenizerBase
 
 from archive.digest import file_sha256
 from models.datasets.conll import file_of
@@ -38,6 +37,7 @@ from models.tagging.encoding import Encoder
 from models.tagging.granularities import Source, granularity_class
 from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.tagger import Tagger, TaggerConfig
+from models.text_encoder import be_quiet, load_text_encoder
 from models.training.card import card
 from models.training.checkpoint import Checkpoint
 from models.training.config import TrainingConfig
@@ -59,8 +59,7 @@ BACKBONE_FOLDER = "backbone"
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 2 if an option or a file is wrong."""
     options = parse(argv, __doc__)
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    be_quiet()
     try:
         _train(options, argv)
     except (ValueError, OSError) as error:
@@ -83,7 +82,7 @@ def _train(options: argparse.Namespace, argv: list[str]) -> None:
     torch.manual_seed(config.seed)
     torch.set_num_threads(options.threads)
     options.device = usable_device(options.device)
-    pretrained, tokenizer = _text_encoder(options.encoder)
+    pretrained, tokenizer = load_text_encoder(options.encoder)
     table = _table(options)
     vision_model = _vision_model(options)
     tagger_config = _tagger_config(options, types, pretrained.config.to_dict(), table, vision_model)
@@ -148,16 +147,6 @@ def _vision_model(options: argparse.Namespace) -> VisionModel | None:
             f"--detector {detector} has {len(vision_model.names)} classes, more than the {OBJECT_CLASSES} of COCO: give one trained on COCO"
         )
     return vision_model
-
-
-def _text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    if (Path(name) / "tokenizer").is_dir():
-        bundle = load_bundle(Path(name))
-        return bundle.tagger.encoder, bundle.tokenizer
-    try:
-        return AutoModel.from_pretrained(name, dtype=torch.float32), AutoTokenizer.from_pretrained(name, add_prefix_space=True)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"--encoder {name} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
 def _tagger_config(

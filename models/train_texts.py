@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from archive.digest import file_sha256
 from models.datasets.captions import captions_file, read_captions
 from models.datasets.conll import read_labelled
@@ -143,7 +143,7 @@ def _scores(data: Sequence[TextExample], found: dict[str, list[list[Any]]], seed
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="models.train_texts", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(prog="models.train_texts", description=__doc__)
     add = parser.add_argument
     add("--base", type=Path, required=True, help="trained bundle")
     add("--data", type=Path, nargs="+", required=True, help="labelled posts that the base was not trained on, with captions beside them")

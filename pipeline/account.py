@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from archive.posts.slices import file_prefix
+from archive.posts.slice_builder import file_prefix
 from archive.stores import open_file
 from archive.whole_file import whole_file
 from pipeline.output import RUNS
@@ -43,6 +43,7 @@ class Account(msgspec.Struct):
         sources: the posts files, by address.
         entities, images, rejects, skipped, escaped, keys_not_found, unread: see `Audit`; rejects without those of shards.
         ids: state of `RepeatedIds`.
+        shards: rejects of shards, by the name of their file, stage and reason.
     """
 
     version: str = WRITER.version
@@ -55,6 +56,7 @@ class Account(msgspec.Struct):
     keys_not_found: list[str] = []
     unread: list[str] = []
     ids: tuple[int, bytes, bytes] = RepeatedIds().state
+    shards: dict[str, dict[str, dict[str, int]]] = {}
 
 
 def digests(names: Mapping[Folder, Iterable[str]]) -> dict[str, str]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, BinaryIO
 
-from archive.posts.slices import file_prefix
+from archive.posts.slice_builder import file_prefix
 from archive.stores import open_file
 from pipeline.account import Account, Source, counters, digests, load, prefix_of, save
 from pipeline.output import FOLDERS, names_in
 from pipeline.repeated_ids import RepeatedIds
-from transforms.writers import WRITER
+from transforms.writers import SHARD_REJECTS, WRITER
 from transforms.writers.writer import Folder, UnreadableError
 
 COSTS_A_ROW = ("post", "tag")
@@ -59,7 +59,7 @@ class Audit:
         keys_not_found: the first keys that are in no shard.
         rows: of each slice, by its name.
         sources: per posts file its `lines`, `rows`, `rejects` (those that cost a row), `skipped` and `blanks`.
-        files: SHA-256 of every file that was read, by its path in the folder.
+        files: SHA-256 of every file that was read, by its path in the folder; None of one that is not there any more.
         problems: one sentence for each inconsistency; `--resume` does what is missing.
         unread: one sentence for each thing of the input that could not be read; `--resume` does not help.
         whole: lines of the posts files that are completely in the output.
@@ -74,7 +74,7 @@ class Audit:
     keys_not_found: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str | None] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     whole: dict[str, int] = field(default_factory=dict)
@@ -152,15 +152,21 @@ def _audit(output: str, lines_of: Mapping[str, int], names: Mapping[Folder, Sequ
     known = {file_prefix(source) for source in before.sources}
     new = {folder: [name for name in in_folder if prefix_of(name) not in known] for folder, in_folder in names.items()}
     of_slices = {prefix_of(name) for name in new["annotations"]}
-    of_shards: dict[str, Counter[str]] = defaultdict(Counter)  # read every time: the next run may write them anew
+    new["rejects"] = [name for name in new["rejects"] if name not in before.shards]
+    shards = {name: counters(of_file) for name, of_file in before.shards.items() if name in names["rejects"]}
+    of_none: dict[str, Counter[str]] = defaultdict(Counter)
     costs: Counter[str] = Counter()  # lines of each slice that its rejects account for
     sources: dict[str, list[_Slice]] = defaultdict(list)
     for name, file in _opened(output, "rejects", new["rejects"]):
         with found_in.reading(name, file):
-            counted = found_in.rejects if prefix_of(posixpath.basename(name)) in of_slices else of_shards
+            base = posixpath.basename(name)
+            if SHARD_REJECTS.fullmatch(base):
+                counted = shards[base] = counters({})
+            else:
+                counted = found_in.rejects if prefix_of(base) in of_slices else of_none
             for reject in WRITER.rejects(file):
                 counted[reject.stage][reject.reason] += 1
-                costs[posixpath.basename(name)] += reject.stage in COSTS_A_ROW
+                costs[base] += reject.stage in COSTS_A_ROW
                 if reject.reason == NOT_READ_TO_ITS_END:
                     found_in.unread.append(
                         f"{reject.source} was not read to its end ({reject.payload}): the posts before that are annotated; "
@@ -193,9 +199,12 @@ def _audit(output: str, lines_of: Mapping[str, int], names: Mapping[Folder, Sequ
         keys_not_found=found_in.keys_not_found,
         unread=[*found_in.unread],
         ids=found_in.repeated_ids.state,
+        shards={name: {stage: dict(reasons) for stage, reasons in of_file.items()} for name, of_file in shards.items()},
     )
-    for stage, reasons in of_shards.items():
-        found_in.rejects[stage].update(reasons)
+    found_in.files |= {f"rejects/{name}": None for name in before.shards if name not in shards}
+    for of_file in (*shards.values(), of_none):
+        for stage, reasons in of_file.items():
+            found_in.rejects[stage].update(reasons)
     for name in sorted(lines_of.keys() | sources.keys() | before.sources.keys()):
         if name in before.sources:
             found_in.sources[name] = {column: getattr(before.sources[name], column) for column in COLUMNS}
@@ -207,8 +216,16 @@ def _audit(output: str, lines_of: Mapping[str, int], names: Mapping[Folder, Sequ
         if not found:
             found_in.whole[name] = lines_of[name]
     if found_in.total("lines") and not found_in.total("rows"):
-        found_in.unread.append("no post was annotated: rejects/ has the reasons, and python -m pipeline.peek shows what was read")
+        found_in.unread.append(_nothing_annotated(found_in))
     return found_in, account
+
+
+def _nothing_annotated(found: Audit) -> str:
+    """Return the sentence of an output whose lines made no row."""
+    why = [f"{found.total('rejects'):,} rejected (rejects/ has the reasons)"] if found.total("rejects") else []
+    why += [f"{amount:,} skipped by the rule {kind!r}" for kind, amount in found.skipped.most_common()]
+    why += [f"{found.total('blanks'):,} blank"] if found.total("blanks") else []
+    return f"no post was annotated: of {found.total('lines'):,} lines {', '.join(why)}; python -m pipeline.peek shows what was read"
 
 
 def output_files(output: str, folder: Folder) -> Iterator[tuple[str, BinaryIO]]:

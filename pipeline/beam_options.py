@@ -56,12 +56,17 @@ def parse_beam_options(argv: list[str], ours: RunOptions) -> pipeline_options.Pi
             create_runner(known.runner)
         except (ImportError, ValueError, AttributeError) as error:
             raise UsageError(f"--runner {known.runner!r} is no runner of Beam that is installed here: {error}") from error
+        if known.runner == "DataflowRunner" and not options.view_as(pipeline_options.GoogleCloudOptions).project:
+            raise UsageError(
+                "--runner DataflowRunner needs --project, --region and --temp_location gs://...: docs/deploy.md has a whole command"
+            )
         if ours.local_workers > 1:
             raise UsageError(f"--local_workers={ours.local_workers} is for runs on this machine, {known.runner} has its own: leave it out")
     try:
         parse_resource_hints(ours.hints)
     except ValueError as error:
-        raise UsageError(f"--accelerator {ours.accelerator!r} --min_ram {ours.min_ram!r}: {error}") from error
+        given = " ".join(f"--{name} {value!r}" for name, value in ours.hints.items())
+        raise UsageError(f"{given}: {error} Give such as type:nvidia-l4;count:1 and 16GB") from error
     return options
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import traceback
@@ -10,7 +11,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archive.credentials import missing_credentials
+from archive.credentials import store_problem, store_problems_as
+from archive.scratch import temporary_files_in_scratch
 from pipeline import logs
 from pipeline.logs import LOG
 from pipeline.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, Terminated, cause_of, listen_for_sigterm
@@ -31,6 +33,7 @@ SHOWN = 10
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit status. Mistakes of the user cost one sentence, never a traceback."""
     started = time.time()
+    gc.disable()  # until the models are loaded: what imports create is no garbage, and looking for it takes a fifth of the start
     if threading.current_thread() is threading.main_thread():
         listen_for_sigterm()
     logs.configure(kind=logs.asked_kind(argv))
@@ -39,11 +42,13 @@ def main(argv: Sequence[str]) -> int:
     try:
         options, rest = parse(argv)
         logs.configure(options.log_level, options.log_format)
-        status = _run(options, rest, started)
+        with store_problems_as(UsageError):
+            status = _run(options, rest, started)
         while options.watch and status == EXIT_DONE:
             time.sleep(options.watch)
             options = replace(options, resume=True, overwrite=False)
-            status = _run(options, rest, time.time(), again=True)
+            with store_problems_as(UsageError):
+                status = _run(options, rest, time.time(), again=True)
         return status
     except UsageError as error:
         LOG.error("%s", " ".join(str(error).split()))
@@ -51,11 +56,9 @@ def main(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, Terminated) as stop:
         LOG.error("interrupted; all written files are complete: repeat the command with --resume to finish")
         return EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
-    except Exception as error:
-        if missing := missing_credentials(error):
-            LOG.error("%s", missing)
-            return EXIT_USAGE
-        raise
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 def _run(options: RunOptions, rest: list[str], started: float, again: bool = False) -> int:
@@ -69,7 +72,7 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
     from pipeline.limit import first_posts
     from pipeline.progress import Progress
 
-    with Progress() as progress:
+    with Progress() as progress, temporary_files_in_scratch():
         progress.now("finding the files")
         before = output.earlier_run(options) if options.resume else None
         inputs = find_inputs(options, before.versions() if before else None)
@@ -88,6 +91,9 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
         from pipeline.checks import load_models
 
         models = load_models(options, is_local(beam_options))
+        if not again:
+            gc.freeze()
+            gc.enable()
         check_engine(beam_options)
         with lease(options.output):
             before = output.earlier_run(options)  # another run may have ended since
@@ -103,7 +109,7 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
                 if isinstance(cause, KeyboardInterrupt | Terminated):
                     raise cause from None
                 log = output.keep_log(options.output, traceback.format_exc())
-                why = missing_credentials(error) or f"{type(cause).__name__}: {_sentence(cause)}"
+                why = store_problem(error) or f"{type(cause).__name__}: {_sentence(cause)}"
                 LOG.error("failed: %s (details: %s); all written files are complete: repeat the command with --resume to finish", why, log)
                 return EXIT_FAILED
 

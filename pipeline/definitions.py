@@ -67,6 +67,14 @@ class Option:
         silent = self.required or self.shown_default in ("none", "off")
         return self.help if silent else f"{self.help} (default: {self.shown_default})"
 
+    def value_of(self, text: str) -> Any:
+        """Return the value that a text on the command line stands for. Raises argparse.ArgumentTypeError."""
+        try:
+            return TYPES[self.kind](text)
+        except ValueError as error:
+            kind = "whole number" if self.kind == "int" else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {kind}: {self.full_help}") from error
+
     def check(self, value: Any) -> None:
         """Raise UsageError for a value that is not allowed."""
         if self.kind == "several":
@@ -127,9 +135,9 @@ def parser_of(options: Iterable[Option], description: str, epilog: str) -> argpa
                 help=text,
             )
         elif one.required:
-            parser.add_argument(f"--{one.name}", required=True, type=TYPES[one.kind], metavar=one.metavar, help=text)
+            parser.add_argument(f"--{one.name}", required=True, type=one.value_of, metavar=one.metavar, help=text)
         else:
-            parser.add_argument(f"--{one.name}", default=one.default, type=TYPES[one.kind], metavar=one.metavar, help=text)
+            parser.add_argument(f"--{one.name}", default=one.default, type=one.value_of, metavar=one.metavar, help=text)
     return parser
 
 

@@ -40,11 +40,19 @@ class Work:
     index_folder: str
     index: IndexFile | None = None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the work is done on this machine, where the index is brought up to date before."""
+        return self.index is not None
+
 
 def build(pipeline: beam.Pipeline, options: RunOptions, work: Work) -> None:
-    """Wire read -> locate -> detect -> tag -> write: one fused stage, in which a post's line becomes its row."""
+    """Wire read -> locate -> detect -> tag -> write: one fused stage, in which a post's line becomes its row.
+
+    On an engine, stages before it index the shards and cut the posts files.
+    """
     index = work.index or pipeline | "IndexShards" >> IndexShards(work.shards, work.index_folder, options.output)
-    read = pipeline | "ReadPosts" >> ReadPosts(work.posts, options.max_line_bytes, work.slice_filter)
+    read = pipeline | "ReadPosts" >> ReadPosts(work.posts, options.max_line_bytes, work.slice_filter, cuts=not work.is_local)
     located = read | "LocateImages" >> LocateImages(index, options.max_image_bytes)
     annotate = AnnotateSlices(options.models, options.limits, options.decode_threads, options.local_workers)
     annotate = annotate.with_resource_hints(**options.hints)

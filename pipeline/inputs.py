@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fsspec.implementations.local import LocalFileSystem
 
 from archive.images import find_shards
-from archive.posts.entries import count_entries
+from archive.posts.entries import count_entries, describe
 from archive.posts.fields.choose import NoPresetError
 from archive.posts.fields.presets import Fields
 from archive.posts.find import find_posts
@@ -30,6 +30,12 @@ FIELD_PATH = re.compile(r"[\w$.,+]+(\[\][\w$.,+]*)*")
 
 THREADS = 16
 """How many files are looked at together; on a store the time goes into waiting."""
+
+CURES = {
+    "image": "give shards of pictures to --images",
+    "Arrow IPC": "write it as Parquet, with datasets by to_parquet(PATH), with pyarrow by parquet.write_table(TABLE, PATH)",
+}
+"""What to do with files that hold no posts, by kind."""
 
 NAMED = 3
 """How many of the files that hold no posts are named."""
@@ -98,7 +104,7 @@ def choose_fields(inputs: FoundInputs, options: RunOptions, known: Collection[st
             found = first_records(address, options.max_line_bytes, options.fields)
             return found._replace(fields=replace(found.fields, where=options.where))
         except NoPresetError as error:
-            refused = UsageError(f"--posts {address}: {error}")
+            refused = UsageError(_not_posts(address) or f"--posts {address}: {error}")
             if address in inputs.in_folders:
                 return refused
             raise refused from error
@@ -120,6 +126,16 @@ def choose_fields(inputs: FoundInputs, options: RunOptions, known: Collection[st
             passed_over[f"{kind}: {', '.join(name.rsplit('/', 1)[-1] for name in names[:NAMED])}"] = len(names)
     posts = [name for name in inputs.posts if name not in refused and name not in empty]
     return inputs._replace(posts=posts, passed_over=passed_over), {name: first[name] for name in posts if name in first}
+
+
+def _not_posts(address: str) -> str | None:
+    """Return the sentence for a file whose first bytes say that it holds no posts; None for one that might."""
+    try:
+        kind = describe(address).other
+    except OSError:
+        return None
+    cure = CURES.get(kind or "text", "give JSON lines, a JSON document, CSV with a header, or Parquet")
+    return None if kind in (None, "empty", "text") else f"--posts {address} holds no posts, its first bytes are those of {kind}: {cure}"
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,9 @@ def inspect(output: str) -> list[str]:
     return problems
 
 
-def _hashes(output: str) -> dict[str, str]:
+def _hashes(output: str) -> dict[str, str | None]:
     """Return the SHA-256 of files as the runs that read them last recorded it."""
-    hashes: dict[str, str] = {}
+    hashes: dict[str, str | None] = {}
     for name in names_in(f"{output}/{RUNS}"):  # sorted by time
         if name.endswith(".json"):
             with open_file(f"{output}/{RUNS}/{name}") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import socket
@@ -69,16 +70,7 @@ def _object_lease(filesystem: AbstractFileSystem, path: str, output: str) -> Ite
                 filesystem.pipe_file(path, content())
 
     filesystem.invalidate_cache()
-    if filesystem.exists(path):
-        if holder := _living_holder(filesystem.cat_file(path)):
-            raise _refused(output, holder)
-        filesystem.rm_file(path)
-    try:
-        filesystem.pipe_file(path, content(), mode="create")
-    except OSError as error:  # stores have several words for: it is there already
-        if filesystem.exists(path):
-            raise _refused(output, "elsewhere") from None
-        raise UsageError(f"--output {output} cannot be written: {error}") from error
+    _acquire(filesystem, path, content(), output)
     renewer = threading.Thread(target=renew, name="lease", daemon=True)
     renewer.start()
     try:
@@ -88,6 +80,43 @@ def _object_lease(filesystem: AbstractFileSystem, path: str, output: str) -> Ite
         renewer.join()
         with suppress(OSError):
             filesystem.rm_file(path)
+
+
+def _acquire(filesystem: AbstractFileSystem, path: str, content: bytes, output: str) -> None:
+    """Create a lease by a conditional put. The lease of a dead run is removed before.
+
+    Only who holds a lease on the dead lease removes it. Otherwise a slow run could remove the new lease of a quick one.
+
+    Raises:
+        UsageError: a living run holds it, or the store cannot be written.
+    """
+    if (dead := _dead_lease(filesystem, path, output)) is not None:
+        remover = f"{path}.{hashlib.sha256(dead).hexdigest()[:16]}"
+        _acquire(filesystem, remover, content, output)
+        try:
+            if filesystem.cat_file(path) == dead:
+                filesystem.rm_file(path)
+        except FileNotFoundError:
+            pass  # another run removed it a moment ago
+        finally:
+            filesystem.rm_file(remover)
+    try:
+        filesystem.pipe_file(path, content, mode="create")
+    except OSError as error:  # stores have several words for: it is there already
+        if filesystem.exists(path):
+            raise _refused(output, "elsewhere") from None
+        raise UsageError(f"--output {output} cannot be written: {error}") from error
+
+
+def _dead_lease(filesystem: AbstractFileSystem, path: str, output: str) -> bytes | None:
+    """Return the lease of a dead run; None if there is no lease. Raises UsageError if the run that holds it lives."""
+    try:
+        content: bytes = filesystem.cat_file(path)
+    except FileNotFoundError:
+        return None
+    if holder := _living_holder(content):
+        raise _refused(output, holder)
+    return content
 
 
 def _living_holder(content: bytes) -> str | None:

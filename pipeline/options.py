@@ -278,11 +278,18 @@ def parse(argv: Sequence[str]) -> tuple[RunOptions, list[str]]:
     values["output"] = values["output"].rstrip("/") or "/"
     values |= {one.name: tuple(values[one.name]) for one in OPTIONS if one.kind == "several"}
     check_paths(values)
-    if values["metrics"] and Path(values["metrics"]).is_dir():
-        raise UsageError(f"--metrics {values['metrics']} is a folder: give a file in it")
-    if values["metrics"] and not Path(values["metrics"]).absolute().parent.is_dir():
-        raise UsageError(f"--metrics {values['metrics']}: there is no folder {Path(values['metrics']).parent}, make it first")
+    _check_metrics(values["metrics"])
     return RunOptions(**values), rest
+
+
+def _check_metrics(path: str | None) -> None:
+    """Raise UsageError for a file of metrics that cannot be written."""
+    if path and "://" in path:
+        raise UsageError(f"--metrics {path} is no local file: give one, which the collector of Prometheus on this machine reads")
+    if path and Path(path).is_dir():
+        raise UsageError(f"--metrics {path} is a folder: give a file in it")
+    if path and not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"--metrics {path}: there is no folder {Path(path).parent}, make it first")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable
 
 from archive.images.index import SUFFIX
+from archive.scratch import shared_temporary_folder
 from archive.stores import resolve
 from archive.whole_file import PARTIAL, whole_file
 from pipeline.lease import LOCK
@@ -36,7 +37,7 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
         if filesystem.isfile(path):
             raise UsageError(f"--output {output} is a file: give a folder that is new or empty")
         _check_index(options)
-        found = [name for name in names_in(output) if name != LOCK]
+        found = [name for name in names_in(output) if not name.startswith(LOCK)]
         if options.resume and (FILE in found or done_slices(output)):
             return load(output)[0]
         if found:
@@ -50,7 +51,10 @@ def earlier_run(options: RunOptions) -> RunManifest | None:
 
 def _check_index(options: RunOptions) -> None:
     if options.index:
-        filesystem, path = resolve(options.index)
+        try:
+            filesystem, path = resolve(options.index)
+        except ValueError as error:
+            raise UsageError(f"--index {error}") from error
         if filesystem.isfile(path):
             raise UsageError(f"--index {options.index} is a file: give a folder")
 
@@ -72,9 +76,8 @@ def prepare(output: str, resumed: bool) -> None:
         if resumed:
             _remove_leftovers(output)
         else:
-            for name in sorted(
-                set(names_in(output)) - {LOCK}, key=lambda name: name == FILE
-            ):  # run.json last: while it is there, the rest can be resumed
+            names = [name for name in names_in(output) if not name.startswith(LOCK)]
+            for name in sorted(names, key=lambda name: name == FILE):  # run.json last: while it is there, the rest can be resumed
                 filesystem, path = resolve(f"{output}/{name}")
                 filesystem.rm(path, recursive=True)
         filesystem, path = resolve(output)
@@ -132,7 +135,7 @@ def complete(output: str) -> None:
 
 def keep_log(output: str, text: str) -> str:
     """Write `error.log` to the output folder or, if that is full, to a temporary one. Returns its path."""
-    for folder in (output, tempfile.mkdtemp(prefix="postner-")):
+    for folder in (output, tempfile.mkdtemp(prefix="postner-", dir=shared_temporary_folder())):
         try:
             with whole_file(f"{folder}/{LOG}") as file:
                 file.write(text.encode("utf-8", "backslashreplace"))

@@ -15,17 +15,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
+from archive.credentials import store_problems_as
 from archive.images import End, Link, ShardProblem, index_shard
 from archive.posts.entries import FileKind, describe
 from archive.posts.fields.post import parse
 from archive.posts.fields.presets import Fields
 from archive.posts.first_records import FirstRecords
+from archive.posts.places import why_whole
 from archive.posts.records import Entry, Post, Reject
 from pipeline.definitions import UsageError, parser_of
 from pipeline.inputs import THREADS, FoundInputs, choose_fields, find_inputs
 from pipeline.options import OPTIONS, RunOptions
 from pipeline.process import EXIT_DONE, EXIT_USAGE
 from pipeline.show import printable
+from pipeline.unknown_options import refuse_misspelt
 
 SHOWN = 3
 FIELD_OPTIONS = ("images", "preset", "each", "id", "text", "images_field", "alt", "markup", "model", "detector", "max_line_bytes")
@@ -45,6 +48,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("posts", nargs="+", metavar="ARCHIVE", help="posts files: paths, globs or folders")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="also annotate N posts, and tell what the whole would take")
     try:
+        if any(word.split("=")[0] == "--posts" for word in argv):
+            raise UsageError("the archive stands alone, without --posts: python -m pipeline.peek ARCHIVE")
+        refuse_misspelt(argv, [*FIELD_OPTIONS, "sample"])
         given = vars(parser.parse_args(argv))
         sample = given.pop("sample")
         if sample < 0:
@@ -52,11 +58,12 @@ def main(argv: Sequence[str]) -> int:
         for option in options:
             option.check(given[option.name])
         run = RunOptions(**given | {"posts": tuple(given["posts"]), "images": tuple(given["images"]), "output": "OUT"})
-        inputs = find_inputs(run)
-        spread = inputs._replace(posts=inputs.posts[:: -(-len(inputs.posts) // LOOKED_AT)])
-        looked_at, first = choose_fields(spread, run)
-        for line in _report(run, inputs, looked_at, first):
-            print(line, flush=True)
+        with store_problems_as(UsageError):
+            inputs = find_inputs(run)
+            spread = inputs._replace(posts=inputs.posts[:: -(-len(inputs.posts) // LOOKED_AT)])
+            looked_at, first = choose_fields(spread, run)
+            for line in _report(run, inputs, looked_at, first):
+                print(line, flush=True)
         if sample:
             from pipeline.sample import estimate  # it loads the models
 
@@ -69,14 +76,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _report(run: RunOptions, inputs: FoundInputs, looked_at: FoundInputs, first: Mapping[str, FirstRecords]) -> Iterator[str]:
     """Yield the lines of the report on all inputs, by the first records of those that were looked at."""
-    yield from _files(len(inputs.posts), looked_at)
+    yield from _files(len(inputs.posts), looked_at, run.max_line_bytes)
     address, (fields, entries) = next(iter(first.items()))
     yield "read as " + _several(Counter(records.fields.preset for records in first.values()))
     yield f"fields  preset {fields.preset} by the first records of {printable(address)}"
     for name in ("each", "id", "text", "images", "alt", "markup"):
         if value := getattr(fields, name):
             yield f"        {name:<7} {printable(_cut(value))}"
-    yield f"first   {printable(_beginning(entries))}"
+    yield f"first   {printable(_beginning(entries)) or 'no record: the file is empty'}"
     parsed = [parse(entry, fields) for entry in entries]
     posts = [post for post in parsed if isinstance(post, Post)]
     for post in posts[:SHOWN]:
@@ -94,20 +101,34 @@ def _cut(text: str) -> str:
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"
 
 
-def _files(files: int, inputs: FoundInputs) -> Iterator[str]:
+def _files(files: int, inputs: FoundInputs, max_line_bytes: int) -> Iterator[str]:
     with ThreadPoolExecutor(THREADS) as threads:
         kinds = dict(zip(inputs.posts, threads.map(describe, inputs.posts), strict=True))
+        whole = dict(zip(inputs.posts, threads.map(lambda name: why_whole(name, max_line_bytes), inputs.posts), strict=True))
     yield f"posts   {files:,} files: " + _several(Counter(_kind(kind) for kind in kinds.values()))
     if len(kinds) < files:
         yield f"        {len(kinds):,} of them were looked at"
-    whole = sum(not kind.splittable for kind in kinds.values())
-    if whole:
-        yield f"        each file is read by one worker; {whole:,} of them cannot be cut without unpacking or converting them"
+    yield from _cutting(whole)
     windows = max((kind.window_bytes or 0 for kind in kinds.values()), default=0)
     if windows > LARGE_WINDOW_BYTES:
         yield f"        reading them takes up to {windows / 2**30:.1f} GB of memory: the window of zstd"
     if inputs.passed_over:
         yield "passed over  " + _several(Counter(inputs.passed_over))
+
+
+def _cutting(whole: Mapping[str, str | None]) -> Iterator[str]:
+    """Yield which files can be cut, and why the others cannot."""
+    names: dict[str | None, list[str]] = {}
+    for address, why in whole.items():
+        names.setdefault(why, []).append(printable(address.rsplit("/", 1)[-1]))
+    if shared := names.pop(None, []):
+        yield f"        several workers of an engine share each large one of {len(shared):,} files: {_first(shared)}"
+    for why, those in names.items():
+        yield f"        one worker reads each of {len(those):,} files that cannot be cut ({why}): {_first(those)}"
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join([*names[:SHOWN], *["..."] * (len(names) > SHOWN)])
 
 
 def _kind(kind: FileKind) -> str:

@@ -62,14 +62,12 @@ class Progress:
         if not self._is_terminal:
             LOG.debug("%s", what)
 
-    def follow(self, line: Callable[[], str]) -> None:
-        """Show this line from now on; an empty one leaves what `now` said."""
-        self._line = line
-        if isinstance(line, PostsLine):
-            self._counts = line.counts
+    def follow(self, line: Callable[[], str], counts: Callable[[], Counter[str]]) -> None:
+        """Show this line from now on, and tell these counters; an empty line leaves what `now` said."""
+        self._line, self._counts = line, counts
 
     def counts(self) -> Counter[str]:
-        """Return the counters of the line that was followed last, if it counts posts."""
+        """Return the counters so far, of this run."""
         return self._counts()
 
     def _show_until_done(self) -> None:
@@ -119,14 +117,16 @@ class PostsLine:
     """
 
     def __init__(self, counts: Callable[[], Counter[str]], total_lines: Callable[[], int | None]) -> None:
-        self.counts = counts
+        self._counts = counts
         self._total_lines = total_lines
         self._rate = Rate()
+        self._done = 0.0
 
     def __call__(self) -> str:
         """Return the line; empty before the first picture or post."""
-        counts = self.counts()
-        tagged, done = counts["tagged"], _done(counts)
+        counts = self._counts()
+        tagged = counts["tagged"]
+        self._done = done = max(self._done, _done(counts))  # the part that detection counts for may shrink; what is done does not
         if not done:
             return ""
         rate = self._rate.of(done)
@@ -140,18 +140,8 @@ class PostsLine:
 
 def _done(counts: Counter[str]) -> float:
     """Return how many posts are done, those in part by their part."""
-    detect, tag = counts["time.detect_usec"], counts["time.tag_usec"]
+    detect, tag = counts["time.detect_usec"] + counts["time.read_usec"], counts["time.tag_usec"]
     if not counts["pictures"]:
         return counts["tagged"]
     share = detect / (detect + tag) if tag else USUAL_SHARE_OF_DETECTION
     return counts["tagged"] + share * max(0, counts["detected"] - counts["tagged"])
-
-
-def files_line(started: float, files: int) -> str:
-    """Return the line of a run on an engine: how many files it has written. Flink reports metrics only at the end.
-
-    Args:
-        started: when, by `time.monotonic`.
-        files: how many files of annotations this run has written.
-    """
-    return f"{tqdm.format_interval(time.monotonic() - started)}, {files:,} files of annotations written"

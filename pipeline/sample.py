@@ -78,5 +78,6 @@ def _annotate(run: RunOptions, sample: Path, output: str) -> dict[str, float]:
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(failed):
         status = run_pipeline(words)
     if status:
-        raise UsageError(f"--sample: {failed.getvalue().strip() or said.getvalue().strip()}")
+        why = failed.getvalue().strip().rpartition(" postner: ")[2] or said.getvalue().strip()
+        raise UsageError(f"--sample: {why}")
     return manifest.load(output)[1]

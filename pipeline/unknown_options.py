@@ -44,4 +44,6 @@ def refuse_stray(rest: Sequence[str]) -> None:
     """
     for before, word in pairwise(["", *rest]):
         if not word.startswith("-") and (not before.startswith("-") or "=" in before):
+            if word.startswith(("–", "—", "−")):
+                raise UsageError(f"unexpected argument {word!r}: options begin with two hyphens, not with a dash")
             raise UsageError(f"unexpected argument {word!r}: put a glob in quotes, so that the shell leaves it whole")

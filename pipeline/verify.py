@@ -8,10 +8,10 @@ Posts files that are still there are counted anew. Exit status: 0 all is well, 1
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
+from archive.credentials import store_problems_as
 from pipeline import manifest
 from pipeline.inspection import inspect
 from pipeline.options import UsageError
@@ -22,12 +22,13 @@ SHOWN = 20
 
 def main(argv: list[str]) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="pipeline.verify", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("output", help="folder that run_pipeline.py wrote")
+    parser = Parser("pipeline.verify", __doc__)
+    parser.add_argument("output", metavar="OUT", help="folder that run_pipeline.py wrote")
     output = parser.parse_args(argv).output.rstrip("/")
 
     try:
-        problems = inspect(output)
+        with store_problems_as(UsageError):
+            problems = inspect(output)
     except UsageError as error:
         print(f"postner: {error}", file=sys.stderr)
         return EXIT_USAGE

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -20,13 +19,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from archive.images.index import IndexFile, open_index, update_index
+from archive.scratch import temporary_files_in_scratch
 from models.loading import load_annotator, load_vision_model
 from pipeline.beam_options import is_local, only_writes_graph
 from pipeline.graph import Work, build
 from pipeline.options import RunOptions
-from pipeline.output import done_slices
 from pipeline.process import Terminated, cause_of
-from pipeline.progress import PostsLine, Progress, files_line
+from pipeline.progress import PostsLine, Progress
+from pipeline.written import WrittenFiles
 from transforms.counters import LIVE, counts_of
 from transforms.index_shards import write_problems
 
@@ -78,13 +78,14 @@ def do(job: Job, progress: Progress, total_lines: Callable[[], int | None]) -> C
     LIVE.clear()
     pipeline = _pipeline(job)
     if is_local(job.beam_options):
-        progress.follow(PostsLine(LIVE.snapshot, total_lines))
+        progress.follow(PostsLine(LIVE.snapshot, total_lines), LIVE.snapshot)
+    else:
+        written = WrittenFiles(job.options.output)
+        progress.follow(written.line, written.counts)
     result = pipeline.run()  # here, the whole work; elsewhere, its beginning
     if only_writes_graph(job.beam_options):
         return None
     if not PipelineState.is_terminal(result.state):
-        started = time.monotonic()
-        progress.follow(lambda: files_line(started, len(done_slices(job.options.output) - job.work.slice_filter.done)))
         try:
             _wait(result)
         except (KeyboardInterrupt, Terminated):
@@ -144,7 +145,11 @@ def _share(job: Job, progress: Progress, total_lines: Callable[[], int | None]) 
             theirs.close()
             counters[ours] = Counter()
             processes[ours] = process
-        progress.follow(PostsLine(lambda: sum(counters.values(), Counter()), total_lines))
+
+        def counts() -> Counter[str]:
+            return sum(counters.values(), Counter())
+
+        progress.follow(PostsLine(counts, total_lines), counts)
         _listen(counters, processes)
         return sum(counters.values(), Counter())
     finally:
@@ -188,8 +193,9 @@ def work(job: Job, connection: Connection) -> None:
     sender = threading.Thread(target=send_counters, daemon=True)
     sender.start()
     try:
-        result = _pipeline(job).run()
-        result.wait_until_finish()
+        with temporary_files_in_scratch():
+            result = _pipeline(job).run()
+            result.wait_until_finish()
         last: Counter[str] | str = counts_of(result) | LIVE.snapshot()  # of progress Beam knows nothing
     except Exception as error:
         cause = cause_of(error)

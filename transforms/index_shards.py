@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import apache_beam as beam
 
 from archive.images.index import IndexFile, index_one, open_index, update_index
-from archive.posts.records import Reject
 from transforms.write import write_shard_rejects
 
 
@@ -37,10 +36,9 @@ class IndexShards(beam.PTransform):
 
 
 def write_problems(index: IndexFile, output: str) -> None:
-    """Write the problems of all shards of an index as rejects, a file a shard."""
-    for shard, problems in open_index(index).problems():
-        rejects = (Reject.cut("shard", problem.reason, problem.shard, None, problem.detail) for problem in problems)
-        write_shard_rejects(shard, rejects, output)
+    """Write the problems of all shards of an index as rejects."""
+    opened = open_index(index)
+    write_shard_rejects(opened.problems(), opened.shards(), output)
 
 
 def _merged(shards: list[str], folder: str, output: str, states: object) -> IndexFile:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 
 from archive.posts.fields.presets import Fields
+from archive.posts.pieces import Piece, cut
 from archive.posts.records import Slice
 from archive.posts.slices import read_slices
 from transforms.counters import count
@@ -36,33 +37,55 @@ class SliceFilter:
 
 @beam.typehints.with_output_types(Slice)
 class ReadPosts(beam.PTransform):
-    """Read posts files, each by one worker from its beginning, since line numbers need that.
+    """Read posts files. On an engine several workers read a large file that can be cut; other files one worker each.
 
     Args:
         files: which fields make a post, by address.
         max_line_bytes: longer lines become rejects.
         slice_filter: the slices that are to be read.
+        cuts: whether files are cut. Where no other worker could take a part, that would only cost time.
     """
 
-    def __init__(self, files: Mapping[str, Fields], max_line_bytes: int, slice_filter: SliceFilter) -> None:
+    def __init__(self, files: Mapping[str, Fields], max_line_bytes: int, slice_filter: SliceFilter, cuts: bool) -> None:
         super().__init__()
         self._files = list(files.items())
         self._max_line_bytes = max_line_bytes
         self._filter = slice_filter
+        self._cuts = cuts
 
     def expand(self, begin: beam.PCollection) -> beam.PCollection:
-        return begin | beam.Create(self._files) | beam.Reshuffle() | beam.FlatMap(_counted_slices, self._max_line_bytes, self._filter)
+        files = begin | beam.Create(self._files) | beam.Reshuffle()
+        if self._cuts:
+            cut = files | "Cut" >> beam.FlatMap(_pieces, self._max_line_bytes, self._filter)
+            parts = cut | "SharePieces" >> beam.Reshuffle()
+        else:
+            parts = files | "Whole" >> beam.MapTuple(lambda file, fields: (file, fields, None))
+        return parts | beam.FlatMap(_counted_slices, self._max_line_bytes, self._filter)
 
 
-def _counted_slices(file_and_fields: tuple[str, Fields], max_line_bytes: int, slice_filter: SliceFilter) -> Iterator[Slice]:
+_Part = tuple[str, Fields, Piece | None]
+"""A file, which fields make a post, and which piece of the file is to be read; None for all of it."""
+
+
+def _pieces(file_and_fields: tuple[str, Fields], max_line_bytes: int, slice_filter: SliceFilter) -> Iterator[_Part]:
+    """Yield the pieces of a file with slices that are not done."""
     file, fields = file_and_fields
+    for piece in cut(file, max_line_bytes, fields):
+        if piece and all(name in slice_filter.done for name, _ in piece.slices):
+            count("done_before", sum(lines for _, lines in piece.slices))
+        else:
+            yield file, fields, piece
+
+
+def _counted_slices(part: _Part, max_line_bytes: int, slice_filter: SliceFilter) -> Iterator[Slice]:
+    file, fields, piece = part
 
     def wanted(name: str, lines: int) -> bool:
         if name in slice_filter.done and slice_filter.part == 0:  # one of the parts tells it
             count("done_before", lines)
         return slice_filter.selects(name)
 
-    for slice_ in read_slices(file, max_line_bytes, fields, wanted):
+    for slice_ in read_slices(file, max_line_bytes, fields, wanted, piece):
         count("lines", slice_.lines)
         count("blanks", slice_.blanks)
         count("posts", len(slice_.posts))

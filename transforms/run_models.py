@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from archive.images.decode import Limits
 from models.inference.options import ModelOptions
 from models.loading import load_annotator, load_vision_model
+from transforms.beam_inference import ModelHandler, RunInference
 from transforms.detect import DetectedSlice, SliceDetector
 from transforms.locate_images import LocatedSlice
 from transforms.prefetch_slices import DetectorSettings, PrefetchSlices, load_slice_detector, overlaps

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import posixpath
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
 
 import apache_beam as beam
 
+from archive.images import ShardProblem
 from archive.posts.records import Reject
+from archive.stores import resolve
 from transforms.counters import count, timed
 from transforms.tag import AnnotatedSlice
-from transforms.writers import WRITER
+from transforms.writers import SHARD_REJECTS, WRITER
 from transforms.writers.writer import SliceFacts
 
 
@@ -46,14 +49,37 @@ def write_slice(annotated: AnnotatedSlice, output: str, run_id: str) -> str:
     return done.name
 
 
-def write_shard_rejects(shard: str, rejects: Iterable[Reject], output: str) -> str:
-    """Write the rejects of one shard, as many as there are, in bounded memory."""
+def write_shard_rejects(problems: Iterable[tuple[str, list[ShardProblem]]], shards: Iterable[str], output: str) -> None:
+    """Write the problems of shards as rejects, a file a shard, in bounded memory.
 
-    def counted() -> Iterator[dict[str, Any]]:
-        for reject in rejects:
-            count(f"rejects.{reject.stage}.{reject.reason}")
-            yield asdict(reject)
+    The name of a file tells its shard and its content, so that what an earlier run wrote is not written again. Files of
+    problems that these shards do not have any more are removed.
 
-    path = f"{output}/rejects/shard-{hashlib.sha256(shard.encode()).hexdigest()[:16]}{WRITER.suffix}"
-    WRITER.write("rejects", counted(), path)
-    return path
+    Args:
+        problems: of each shard that has any.
+        shards: addresses of all shards.
+        output: address of the output folder.
+    """
+    filesystem, folder = resolve(f"{output}/rejects")
+    filesystem.invalidate_cache()
+    there: set[str] = set()
+    with suppress(FileNotFoundError):
+        there = {name for path in filesystem.ls(folder, detail=False) if SHARD_REJECTS.fullmatch(name := posixpath.basename(path))}
+    for shard, of_shard in problems:
+        content = hashlib.sha256()
+        for problem in of_shard:
+            content.update(f"{problem.reason} {problem.detail}\n".encode("utf-8", "surrogateescape"))
+            count(f"rejects.shard.{problem.reason}")
+        name = f"{_beginning(shard)}-{content.hexdigest()[:16]}{WRITER.suffix}"
+        if name not in there:
+            rejects = (Reject.cut("shard", problem.reason, problem.shard, None, problem.detail) for problem in of_shard)
+            WRITER.write("rejects", map(asdict, rejects), f"{output}/rejects/{name}")
+        there.discard(name)
+    beginnings = {_beginning(shard) for shard in shards}
+    for name in there:
+        if name[: len(_beginning(""))] in beginnings:
+            filesystem.rm(f"{folder}/{name}")
+
+
+def _beginning(shard: str) -> str:
+    return f"shard-{hashlib.sha256(shard.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"

@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from archive.images import folder, packing
 from archive.images.member import is_text
-from archive.stores import Version, resolve, version_in
+from archive.stores import Version, not_found, resolve, version_in
 
 _READERS = 32
 """Files that are looked at in parallel: on a store each costs a round trip."""
@@ -78,7 +78,7 @@ def find_shards(patterns: Sequence[str], option: str, known: Mapping[str, Versio
     """Return the shards that patterns match: tars, zips, folders of pictures.
 
     A pattern is a file, a folder, a glob, or has WebDataset's braces. A shard that several patterns match counts once.
-    A named file, or one that ends in .tar or .zip, is returned even if it is damaged: indexing tells.
+    A file that ends in .tar or .zip is returned even if it is damaged: indexing tells.
 
     Args:
         patterns: what the user gives.
@@ -115,7 +115,7 @@ def find_shards(patterns: Sequence[str], option: str, known: Mapping[str, Versio
                 else:
                     pass_over(kind, match.name)
             if not has_shard:
-                raise ValueError(f"{option} matched no {'shard' if matches else 'file'}: {pattern!r}")
+                raise not_found(option, pattern, "tar, zip or picture" if matches or _is_folder(pattern) else "file")
     return FoundShards(shards, {f"{kind}: {name}": count for kind, (name, count) in passed_over.items()}, versions)
 
 
@@ -124,7 +124,7 @@ def _matches(pattern: str, option: str, pool: ThreadPoolExecutor) -> Iterator[_M
     for name, info in zip(names, pool.map(_info, names), strict=True):
         filesystem, path = resolve(name)
         if info is None and not glob.has_magic(path):
-            raise ValueError(f"{option} matched no file: {name!r}")
+            raise not_found(option, name)
         if info is None:
             yield from _globbed(filesystem, name, path)
         elif info["type"] == "directory":
@@ -166,7 +166,7 @@ def _in_folder(filesystem: fsspec.AbstractFileSystem, name: str, path: str) -> I
         kinds.add(kind)
         if kind != "picture":
             yield _Match(filesystem, _address(filesystem, name, found), info | {KIND: kind}, False)
-    if "picture" in kinds or "shard" not in kinds:
+    if "picture" in kinds:
         yield _Match(filesystem, _address(filesystem, name, root) + "/", {"name": root, KIND: "shard"}, True)
 
 
@@ -181,6 +181,11 @@ def _info(name: str) -> dict[str, Any] | None:
         if error.errno == errno.ENAMETOOLONG:  # a pattern may be longer than any name
             return None
         raise ValueError(f"{name!r} cannot be read: {error}") from error
+
+
+def _is_folder(name: str) -> bool:
+    info = _info(name)
+    return info is not None and info["type"] == "directory"
 
 
 def _address(filesystem: fsspec.AbstractFileSystem, pattern: str, path: str) -> str:
@@ -217,10 +222,12 @@ def _kind(match: _Match, option: str, known: Mapping[str, Version]) -> str:
             raise ValueError(f"{option}: {match.address!r} is a tar compressed with {how.name}, which has no random access: run `{cure}`")
     except OSError:
         return "shard"  # indexing tells what is wrong
-    if match.is_named or match.name.lower().endswith((".tar", ".zip")):
+    if match.name.lower().endswith((".tar", ".zip")):
         return "shard"
+    if match.is_named:
+        raise ValueError(f"{option}: {match.address!r} is no tar and no zip: give shards, or a folder of pictures")
     return posixpath.splitext(match.name)[1].lower() or "no ending"
 
 
 def _head(match: _Match, info: dict[str, Any], size: int) -> bytes:
-    return match.filesystem.cat_file(info["name"], 0, min(size, info["size"])) if info["size"] else b""
+    return match.filesystem.cat_file(info["name"], start=0, end=min(size, info["size"])) if info["size"] else b""

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from archive.posts.formats.delimited import delimited_entries
 from archive.posts.formats.document import split_document
-from archive.posts.formats.lines import line_entries
+from archive.posts.formats.lines import line_batches
 from archive.posts.formats.other import kind_of_other
 from archive.posts.formats.pages import Path, parse_paths, records_of
-from archive.posts.formats.parquet import parquet_entries
+from archive.posts.formats.parquet import row_batches
 from archive.posts.formats.sniff import HEAD_BYTES, Format, Table, format_of, table_of
 from archive.posts.formats.text import utf8
 from archive.posts.packing.compressed import window_bytes
@@ -35,14 +35,12 @@ class FileKind:
     Attributes:
         packings: what it is packed in, outermost first: `gzip`, `bzip2`, `xz`, `zstd`, `tar`, `zip`.
         format: the format inside; in a tar or zip that of the first member with posts.
-        splittable: whether it can be read from the middle.
         window_bytes: memory that a zstd file needs, or None.
         other: kind of a file that holds no posts, such as `image`, or None.
     """
 
     packings: tuple[str, ...]
     format: Format
-    splittable: bool = False
     window_bytes: int | None = None
     other: str | None = None
 
@@ -105,11 +103,10 @@ def _kind(content: Content, window: int | None) -> FileKind:
         return FileKind(content.packings, "unknown", window_bytes=window)
     other = _other(content.stream)
     if other:
-        return FileKind(content.packings, "unknown", False, window, other)
+        return FileKind(content.packings, "unknown", window, other)
     text = utf8(content.stream)
     format_ = format_of(text, HEAD_BYTES)
-    splittable = text is content.stream and not content.packings and format_ in ("JSON lines", "Parquet")
-    return FileKind(content.packings, format_, splittable, window, "text" if format_ == "unknown" and not text.is_damaged else None)
+    return FileKind(content.packings, format_, window, "text" if format_ == "unknown" and not text.is_damaged else None)
 
 
 def _other(stream: Stream) -> str | None:
@@ -127,7 +124,7 @@ def _entries(content: Content, max_line_bytes: int, paths: Sequence[Path]) -> It
     text = utf8(stream)
     match format_of(text, max_line_bytes):
         case "Parquet":
-            yield from parquet_entries(seekable(stream), source, max_line_bytes)
+            yield from chain.from_iterable(batch.entries for batch in row_batches(seekable(stream), source, max_line_bytes))
         case "CSV" | "TSV":
             table = table_of(text.peek(HEAD_BYTES)) or Table(",", True)
             yield from delimited_entries(text, source, table.delimiter, max_line_bytes, table.has_header)
@@ -137,10 +134,10 @@ def _entries(content: Content, max_line_bytes: int, paths: Sequence[Path]) -> It
         case "unknown" if content.is_member and not text.is_damaged:
             yield Entry(Skipped("text"), source, 1)
         case _:
-            yield from line_entries(text, source, max_line_bytes, _paths_in_lines(text.peek(HEAD_BYTES), paths))
+            yield from chain.from_iterable(line_batches(text, source, max_line_bytes, paths_in_lines(text.peek(HEAD_BYTES), paths)))
 
 
-def _paths_in_lines(head: bytes, paths: Sequence[Path]) -> Sequence[Path]:
+def paths_in_lines(head: bytes, paths: Sequence[Path]) -> Sequence[Path]:
     """Return the paths if one of the first lines holds an array of records, else none: plain lines are read faster."""
     lines = (found[1] for found in _LINE.finditer(head)) if paths else ()
     return paths if any(next(records_of(line, paths)).context is not None for line in lines) else ()

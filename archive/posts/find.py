@@ -14,7 +14,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from archive.posts.entries import describe
-from archive.stores import Version, resolve, version_in
+from archive.stores import Version, not_found, resolve, version_in
 
 _OTHER_NAME = re.compile(r"\.(jpe?g|png|gif|webp|bmp|tiff?|avif|heic|mp4|mov|webm|mkv|avi|mp3|wav|pdf|crc)$", re.IGNORECASE)
 """Names that are plain enough for a file in a folder not to be opened."""
@@ -89,7 +89,7 @@ def _find(pattern: str, option: str, known: Mapping[str, Version], passed_over: 
         if any(0xD800 <= ord(character) < 0xE000 for character in name):
             raise ValueError(f"{option} {pattern!r}: the name {name!r} is not UTF-8: rename the file")
     if not files:
-        raise ValueError(f"{option} matched no file: {pattern!r}")
+        raise not_found(option, pattern)
     return [(filesystem.unstrip_protocol(name) if "://" in pattern else name, info, name in named) for name, info in sorted(files.items())]
 
 

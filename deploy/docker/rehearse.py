@@ -12,7 +12,6 @@ minutes and, with CUDA's libraries, 8 GB of disk.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shlex
@@ -23,7 +22,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 
 ROOT = Path(__file__).parent.parent.parent
 POSTS = '{"id": 1, "text": "Paris"}\n{"id": 2, "text": "Angela Merkel visits Siemens in Berlin"}\n'
@@ -153,7 +152,7 @@ def copy(source: Path, target: Path) -> None:
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 2 if the Dockerfile is refused."""
-    parser = argparse.ArgumentParser(prog="deploy.docker.rehearse", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("deploy.docker.rehearse", __doc__)
     parser.add_argument("dockerfile", type=Path, help="the file whose lines are done")
     parser.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE", help="as --build-arg of docker build")
     options = parser.parse_args(argv)

@@ -8,7 +8,6 @@ and stops them, also when interrupted. `make flink` downloads the jars. It needs
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -23,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from models.inference.devices import usable_cores
 from pipeline.process import EXIT_FAILED, EXIT_INTERRUPTED
 
@@ -200,7 +199,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="deploy.flink.cluster", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("deploy.flink.cluster", __doc__)
     parser.add_argument("--jars", type=Path, default=JARS, help="folder of the jars that deploy/flink/pom.xml downloads")
     parser.add_argument("--task_managers", type=int, default=2, help="how many TaskManagers")
     parser.add_argument("run", nargs="+", help="options of run_pipeline.py, after --")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from archive.command_line import Parser
 from archive.images.index.names import picture_stem
 from models.datasets.columns import read_columns
 from models.datasets.labelled_post import LabelledPost, text_of
@@ -20,17 +20,23 @@ EXTENSIONS = ("txt", "conll", "jsonl", "json")
 
 
 def file_of(folder: Path, name: str) -> Path:
-    """Return the file of a folder that is called `train` or `valid`; `train.txt` if there is none. A file stands for itself.
+    """Return the file of a folder that is called `train` or `valid`. A file stands for itself.
 
     Raises:
-        ValueError: there are several.
+        ValueError: there are several, or none.
     """
     if folder.is_file():
         return folder
+    if not folder.is_dir():
+        raise ValueError(
+            f"there is no file or folder {str(folder)!r}: give labelled posts, or a folder that holds {name}.txt or {name}.jsonl"
+        )
     found = [path for extension in EXTENSIONS if (path := folder / f"{name}.{extension}").is_file()]
     if len(found) > 1:
         raise ValueError(f"{folder} has {' and '.join(path.name for path in found)}: keep one of them")
-    return found[0] if found else folder / f"{name}.txt"
+    if not found:
+        raise ValueError(f"{folder} holds no {name}.txt, {name}.conll, {name}.jsonl or {name}.json: name the file of labelled posts so")
+    return found[0]
 
 
 def read_labelled(path: Path, names: TypeNames) -> tuple[list[LabelledPost], Counter[str]]:
@@ -74,7 +80,7 @@ def read_all(paths: Sequence[Path], types: Sequence[str], renames: Mapping[str, 
 
 def main(argv: list[str]) -> int:
     """Print the posts of labelled files as JSONL, for run_pipeline.py and `models.evaluate --rows`."""
-    parser = argparse.ArgumentParser(prog="models.datasets.conll", description=main.__doc__)
+    parser = Parser("models.datasets.conll", main.__doc__)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     files = parser.parse_args(argv).files
     try:

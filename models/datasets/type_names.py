@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from models.tagging.labels import ALIASES, TYPES
 
@@ -36,12 +36,34 @@ class TypeNames:
         return self._types.index(name) if name else -1
 
 
-def parse_map(value: str) -> tuple[str, str]:
+def add_map_option(add: Callable[..., argparse.Action], of: str) -> None:
+    """Add `--map`.
+
+    Args:
+        add: `add_argument` of a parser or of a group of one.
+        of: whose types it renames, for the help.
+    """
+    text = f"read the type OLD of {of} as NEW, or leave its entities out if NEW is empty; may be repeated"
+    add("--map", type=_parse_map, action="append", default=[], metavar="OLD=NEW", help=text)
+
+
+def _parse_map(value: str) -> tuple[str, str]:
     """Return the two names of `OLD=NEW`, the value of an option. Raises argparse.ArgumentTypeError."""
     old, sign, new = value.partition("=")
     if not sign or not old:
         raise argparse.ArgumentTypeError(f"{value!r} is not OLD=NEW: give such as person=PER, or person= to drop the type")
     return old, new
+
+
+def check_renames(given: Mapping[str, str], names: Collection[str]) -> None:
+    """Raise ValueError if `--map` renames a type that nothing has.
+
+    Args:
+        given: by `--map`.
+        names: of the types that there are.
+    """
+    if unknown := [name for name in given if name not in names]:
+        raise ValueError(f"--map {unknown[0]}={given[unknown[0]]}: there is no such type, only {', '.join(names) or 'none'}")
 
 
 def renames_of(seen: Collection[str], given: Mapping[str, str], known: Collection[str] = TYPES) -> dict[str, str]:

@@ -102,7 +102,9 @@ def render(model: str, errors: Sequence[Mapping[str, Any]], pictures: Mapping[st
     shown = [{**error, "pieces": [*_pieces(error)]} for error in errors[:SHOWN]]
     kinds = Counter(error["kind"] for error in errors)
     counts = [(kind, kinds[kind]) for kind in KINDS]
-    return _ENVIRONMENT.get_template("errors.html").render(model=model, errors=shown, total=len(errors), kinds=counts, pictures=pictures)
+    numbers = {kind: number for number, kind in enumerate(KINDS, start=1)}
+    page = _ENVIRONMENT.get_template("errors.html")
+    return page.render(model=model, errors=shown, total=len(errors), kinds=counts, numbers=numbers, pictures=pictures)
 
 
 def _pieces(error: Mapping[str, Any]) -> Iterator[tuple[str, bool, bool]]:

@@ -1,4 +1,4 @@
-"""Run a network on a list of inputs: on a GPU as one batch, on a CPU one by one in several single-threaded workers."""
+"""Run a network on a list of inputs: on a GPU in large batches, on a CPU one by one in several single-threaded workers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from threading import Barrier
 from typing import TypeVar
 
 import torch
+
+from models.inference.device_batches import DeviceBatches
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,19 +27,30 @@ class InferencePool:
     """
 
     def __init__(self, device: torch.device, threads: int) -> None:
+        self._device = device
         self._pool = _single_threads(threads) if device.type == "cpu" else None
+        self._batches = DeviceBatches()
+
+    def warm_up(self, network: Callable[[Sequence[Item]], list[Result]], item: Item) -> Result:
+        """Run one item and return its result; on a GPU it tells how many fit into the memory."""
+        if self._pool is None:
+            self._batches.measure(_inferred(network), item, self._device)
+        return self.run(network, [item])[0]
 
     def run(self, network: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
         """Return the results of all items, in order. The network runs in inference mode."""
-
-        def one_batch(batch: Sequence[Item]) -> list[Result]:
-            with torch.inference_mode():
-                return network(batch)
-
         if self._pool is None:
-            return one_batch(items) if items else []
+            return self._batches.run(_inferred(network), items)
         single = [items[i : i + 1] for i in range(len(items))]
-        return [result for results in self._pool.map(one_batch, single) for result in results]
+        return [result for results in self._pool.map(_inferred(network), single) for result in results]
+
+
+def _inferred(network: Callable[[Sequence[Item]], list[Result]]) -> Callable[[Sequence[Item]], list[Result]]:
+    def in_inference_mode(batch: Sequence[Item]) -> list[Result]:
+        with torch.inference_mode():
+            return network(batch)
+
+    return in_inference_mode
 
 
 def single_thread() -> ThreadPoolExecutor:

@@ -6,18 +6,19 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
 
-from models.tagging.bundle import Bundle
+from models.tagging.bundle import Bundle, load_bundle
 from models.tagging.encoding import Encoder
 from models.tagging.evidence import visual_share, weighed
 from models.tagging.granularities import Evidence, Source
 from models.tagging.labels import Span, spans_of
 from models.tagging.tag_texts import TextWeight, add_texts
 from models.tagging.tag_words import WordOutputs, WordTagger
-from models.tagging.tagger import Batch
+from models.tagging.tagger import Batch, Tagger
 from models.tagging.text_engine import TextEngine, TextEngineError
 from models.tagging.words import split_words
 from models.vision.images.features import ImageFeatures
@@ -56,7 +57,7 @@ class Annotator:
     """Annotates posts with one bundle.
 
     Args:
-        bundle: from `load_bundle`.
+        bundle: from `load_bundle`; what its tagger lacks is loaded if it is needed.
         object_names: class names of the detector in use, by id. Classes that the bundle does not know are ignored.
         grid: `VisionModel.grid_id` of the network in use. Grids are ignored unless it is the network of the bundle's training.
         device: of the model.
@@ -66,7 +67,7 @@ class Annotator:
             the others are OpenVINO; where that cannot run the text encoder, torch does in float32.
 
     Attributes:
-        bundle: on a CPU in another precision than float32 its tagger lacks the text parts.
+        bundle: its tagger lacks the text parts where OpenVINO runs them.
         engine: what runs the tagger, and in which number format.
     """
 
@@ -84,6 +85,8 @@ class Annotator:
         read_text, self.engine = _text_engine(bundle, precision, threads) if device == "cpu" else (None, f"torch {precision}")
         if read_text is not None:
             bundle = replace(bundle, tagger=bundle.tagger.without_text_parts())
+        elif not bundle.tagger.reads_text:
+            bundle = load_bundle(bundle.folder)
         self.bundle = bundle
         self._tagger = bundle.tagger.to(self._device)
         settings = bundle.settings
@@ -230,11 +233,15 @@ def _text_engine(bundle: Bundle, precision: str, threads: int) -> tuple[TextEngi
     if precision == "float32":
         return None, "torch float32"
     try:
-        engine = TextEngine(bundle, precision, threads)
+        engine = TextEngine(bundle, cache(lambda: _whole(bundle)), precision, threads)
     except TextEngineError as error:
         log.warning("the text encoder of %s runs in float32 on torch, not in %s on OpenVINO: %s", bundle.label, precision, error)
         return None, "torch float32"
     return engine, engine.name
+
+
+def _whole(bundle: Bundle) -> Tagger:
+    return bundle.tagger if bundle.tagger.reads_text else load_bundle(bundle.folder).tagger
 
 
 def _words(posts: Sequence[TextAndPictures], bounds: Sequence[Sequence[tuple[int, int]]]) -> list[list[str]]:

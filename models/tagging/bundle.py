@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,12 +19,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoTokenizer
 
 from archive.digest import file_sha256
 from models.tagging.augmentation import AugmentationTable
 from models.tagging.bundle_format_1 import upgrade
-from models.tagging.tagger import Tagger, TaggerConfig
+from models.tagging.folder_tokenizer import FolderTokenizer
+from models.tagging.tagger import TEXT_PARTS, Tagger, TaggerConfig
 
 FORMAT = 2
 LOADED = ("model.safetensors", "augmentation.txt", "tokenizer/*", "backbone/*")
@@ -72,15 +71,17 @@ class Bundle:
         settings: of `config.json`.
         sha256: of `config.json`; identifies the bundle.
         tagger: in eval mode.
-        tokenizer: a fast Hugging Face tokenizer.
+        tokenizer: of its folder.
         table: augmentation vectors, or None.
+        folder: where it was loaded from.
     """
 
     settings: BundleSettings
     sha256: str
     tagger: Tagger
-    tokenizer: Any
+    tokenizer: FolderTokenizer
     table: AugmentationTable | None
+    folder: Path
 
     @property
     def label(self) -> str:
@@ -110,14 +111,18 @@ def save_bundle(folder: Path, settings: BundleSettings, tagger: Tagger, tokenize
     shutil.copymode(folder / "config.json", folder / "model.safetensors")  # safetensors writes for its owner alone
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, reads_text: bool = True) -> Bundle:
     """Load a bundle for inference, in float32 on the CPU.
+
+    Args:
+        folder: of the bundle.
+        reads_text: whether the tagger gets the parts that read text, see `Tagger`.
 
     Raises:
         BundleError: the folder is not a bundle, its format is not supported, or a file's hash differs from `config.json`.
     """
     try:
-        return _load(folder)
+        return _load(folder, reads_text)
     except BundleError:
         raise
     except (ArithmeticError, AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
@@ -125,23 +130,26 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError(f"--model {folder} cannot be read ({type(error).__name__}: {text}): copy it or train it again") from error
 
 
-def _load(folder: Path) -> Bundle:
+def _load(folder: Path, reads_text: bool) -> Bundle:
     config, sha256 = _verified_config(folder)
     settings = BundleSettings(**_tuples(config["settings"]))
     try:
-        tensors = _restored(load_file(folder / "model.safetensors"))
+        stored = load_file(folder / "model.safetensors")
     except SafetensorError as error:
         raise BundleError(f"{folder}/model.safetensors cannot be read: {error}") from error
+    if not reads_text:
+        stored = {name: tensor for name, tensor in stored.items() if not name.startswith(tuple(f"{part}." for part in TEXT_PARTS))}
+    tensors = _restored(stored)
     table = None
     if TABLE in tensors:
         words = (folder / "augmentation.txt").read_text(encoding="utf-8").split("\n")
         table = AugmentationTable(words, tensors.pop(TABLE))
     tagger_config, tensors = upgrade(config["tagger"], tensors) if config["format"] == 1 else (config["tagger"], tensors)
-    tagger = Tagger(TaggerConfig(**_tuples(tagger_config)), table.vectors if table else None)
+    tagger = Tagger(TaggerConfig(**_tuples(tagger_config)), table.vectors if table else None, reads_text)
     missing, unexpected = tagger.load_state_dict(tensors, strict=False)
     if missing or unexpected:
         raise BundleError(f"{folder} does not fit its own config.json: missing {missing[:3]}, unexpected {unexpected[:3]}")
-    return Bundle(settings, sha256, tagger.eval(), _tokenizer(folder), table)
+    return Bundle(settings, sha256, tagger.eval(), FolderTokenizer(folder / "tokenizer"), table, folder)
 
 
 def read_settings(folder: Path) -> BundleSettings:
@@ -159,7 +167,9 @@ def _verified_config(folder: Path) -> tuple[dict[str, Any], str]:
         config = json.loads(raw)
         version, digests = config["format"], dict(config["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"--model {folder} is not a model bundle (no readable config.json with format and sha256)") from error
+        raise BundleError(
+            f"--model {folder} is not a model bundle (no readable config.json): give a folder that models.train wrote"
+        ) from error
     if version not in (1, FORMAT):
         raise BundleError(f"--model {folder} has bundle format {version!r}, this version reads {FORMAT}: train or convert it again")
     for name, digest in digests.items():
@@ -192,11 +202,6 @@ def _restored(stored: dict[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in stored.items()
         if not name.endswith(":scale")
     }
-
-
-def _tokenizer(folder: Path) -> Any:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    return AutoTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:

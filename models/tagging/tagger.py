@@ -10,8 +10,6 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModel
-from transformers.models.auto.configuration_auto import AutoConfig
 
 from models.tagging.crf import CRF
 from models.tagging.granularities import View, granularities_of
@@ -104,6 +102,7 @@ class Tagger(nn.Module):
     Args:
         config: sizes and optional parts.
         table: (V + 1, A) augmentation vectors, row 0 zero; None if `config.augmentation` is `none`.
+        reads_text: whether it has the parts of `TEXT_PARTS`, without which it has `emit` alone.
 
     Raises:
         ValueError: the configuration needs a table and none is given, or a granularity is not known.
@@ -111,25 +110,16 @@ class Tagger(nn.Module):
 
     table: Tensor
 
-    def __init__(self, config: TaggerConfig, table: Tensor | None = None) -> None:
+    def __init__(self, config: TaggerConfig, table: Tensor | None = None, reads_text: bool = True) -> None:
         super().__init__()
         self.config = config
-        self.encoder = AutoModel.from_config(_encoder_config(config), dtype=torch.float32, **_without_pooler(config))
-        width = self.encoder.config.hidden_size
+        self.reads_text = reads_text
+        width = _width(config)
         narrow = config.fusion_width or width
         tags = len(tags_of(config.types))
         self.dropout = nn.Dropout(config.dropout)
-        if config.augmentation != "none":
-            if table is None:
-                raise ValueError(f"augmentation {config.augmentation!r} needs a table of augmentation vectors")
-            self.register_buffer("table", table, persistent=False)
-            self.augment = nn.Linear(config.augmentation_width, width)
-            if config.augmentation == "gate":
-                self.augment_gate = nn.Linear(2 * width, width)
-        if config.casing:
-            self.shape_embedding = nn.Embedding(SHAPES, width, padding_idx=0)
-            nn.init.zeros_(self.shape_embedding.weight)
-        self.encode_text = AttentionLayer(width, config.dropout)
+        if reads_text:
+            self._add_text_parts(config, table, width)
         self.narrow = nn.Linear(width, narrow) if narrow != width else nn.Identity()
         if config.auxiliary:
             self.encode_auxiliary = AttentionLayer(width, config.dropout)
@@ -145,6 +135,23 @@ class Tagger(nn.Module):
         self.combine = nn.Linear(width + narrow, width)
         self.emissions = nn.Linear(width, tags)
         self.crf = CRF(tags)
+
+    def _add_text_parts(self, config: TaggerConfig, table: Tensor | None, width: int) -> None:
+        from transformers import AutoConfig, AutoModel  # takes a second, and most processes have the text parts compiled
+
+        encoder = AutoConfig.for_model(**config.encoder)
+        self.encoder = AutoModel.from_config(encoder, dtype=torch.float32, **_without_pooler(config))
+        if config.augmentation != "none":
+            if table is None:
+                raise ValueError(f"augmentation {config.augmentation!r} needs a table of augmentation vectors")
+            self.register_buffer("table", table, persistent=False)
+            self.augment = nn.Linear(config.augmentation_width, width)
+            if config.augmentation == "gate":
+                self.augment_gate = nn.Linear(2 * width, width)
+        if config.casing:
+            self.shape_embedding = nn.Embedding(SHAPES, width, padding_idx=0)
+            nn.init.zeros_(self.shape_embedding.weight)
+        self.encode_text = AttentionLayer(width, config.dropout)
 
     def forward(self, batch: Batch) -> TaggerOutput:
         """Return emissions and weights, see `TaggerOutput`."""
@@ -175,6 +182,7 @@ class Tagger(nn.Module):
     def without_text_parts(self) -> Self:
         """Return the part of this model that `emit` needs, with the same parameters."""
         rest = copy(self)
+        rest.reads_text = False
         rest._modules = {name: module for name, module in self._modules.items() if name not in TEXT_PARTS}
         rest._buffers = {name: buffer for name, buffer in self._buffers.items() if name not in TEXT_PARTS}
         return rest
@@ -228,8 +236,13 @@ class Tagger(nn.Module):
         return torch.stack([functional.linear(term, to_tags) for term in terms], dim=2)
 
 
-def _encoder_config(config: TaggerConfig) -> Any:
-    return AutoConfig.for_model(**config.encoder)
+def _width(config: TaggerConfig) -> int:
+    """Return the width of the encoder, for which some have a name of their own."""
+    if "hidden_size" in config.encoder:
+        return config.encoder["hidden_size"]
+    from transformers import AutoConfig
+
+    return AutoConfig.for_model(**config.encoder).hidden_size
 
 
 def _without_pooler(config: TaggerConfig) -> dict[str, bool]:

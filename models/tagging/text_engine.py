@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.inference.compiled_cache import CompiledCache
-from models.inference.engine import Engine
+from models.inference.engine import ANY_SHAPE, Engine
 from models.inference.stored_int8 import with_int8_weights
 from models.tagging.bundle import Bundle
 from models.tagging.tagger import Batch, Tagger
@@ -47,8 +48,12 @@ class TextEngineError(ValueError):
 class TextEngine:
     """Computes `Tagger.read_text` for batches of any shape. Several threads may call it at once.
 
+    Each network is compared with torch when it is new. The whole tagger, which takes a second and more to load, is needed
+    for that and for the conversion; later processes find the compiled network in the cache.
+
     Args:
-        bundle: with the whole tagger, on the CPU.
+        bundle: names the network; its tagger may lack the text parts.
+        whole: returns the tagger with its text parts, on the CPU.
         precision: `float32`, `bfloat16` or `int8`.
         threads: calls that run in parallel, at most.
         cache: where compiled networks are kept.
@@ -60,16 +65,18 @@ class TextEngine:
         TextEngineError: the encoder cannot be converted, or the result differs too much from torch's.
     """
 
-    def __init__(self, bundle: Bundle, precision: str, threads: int, cache: CompiledCache | None = None) -> None:
-        tagger = bundle.tagger
-
-        def convert() -> openvino.Model:
-            return _convert(tagger)
-
+    def __init__(
+        self, bundle: Bundle, whole: Callable[[], Tagger], precision: str, threads: int, cache: CompiledCache | None = None
+    ) -> None:
+        cache = cache or CompiledCache()
         key = f"text {VERSION} {bundle.sha256}"
         try:
-            self._engine = Engine(key, convert, precision, threads, cache, any_shape=True, settings=SETTINGS[precision])
-            self._check(tagger)
+            self._engine = Engine(key, lambda: _convert(whole()), precision, threads, cache, any_shape=True, settings=SETTINGS[precision])
+            self._engine.prepare(ANY_SHAPE)
+            checked = f"{key} {self._engine.name} checked"
+            if cache.get(checked) is None:
+                self._check(whole())
+                cache.put(checked, b"")
         except TextEngineError:
             raise
         except Exception as error:  # encoders are of any kind, and what converts them raises errors of several libraries

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.datasets.conll import read_labelled, type_names_in
 from models.datasets.labelled_post import LabelledPost
-from models.datasets.type_names import TypeNames, renames_of, types_of
+from models.datasets.type_names import TypeNames, check_renames, renames_of, types_of
 
 LabelledSet = dict[Path, tuple[list[LabelledPost], Counter[str]]]
 """Posts and counts of repairs by folder."""
@@ -30,8 +30,7 @@ def read_sets(
         ValueError: as `read_labelled`, or a renamed type is not in the data.
     """
     seen = type_names_in([*train.values(), *valid.values()])
-    if unknown := [name for name in given if name not in seen]:
-        raise ValueError(f"--map {unknown[0]}={given[unknown[0]]}: the data have no such type, only {', '.join(seen) or 'none'}")
+    check_renames(given, seen)
     renames = renames_of(seen, given)
     types = types_of(seen, renames)
     print(f"types: {', '.join(types)}", file=sys.stderr)

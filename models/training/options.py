@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from archive.command_line import HelpFormatter
-from models.datasets.type_names import parse_map
+from archive.command_line import Parser
+from models.datasets.type_names import add_map_option
 from models.inference.devices import usable_cores
 from models.inference.options import detector_or_none
 from models.pretrained import PRETRAINED
@@ -19,7 +19,7 @@ LEAST = {"threads": 1, "unlabelled_posts": 1, "table_words": 1, "max_objects": 1
 
 def parse(argv: list[str], description: str | None) -> argparse.Namespace:
     """Parse the options of `models.train`. Exits with status 2 and a sentence if one is wrong."""
-    parser = argparse.ArgumentParser(prog="models.train", description=description, formatter_class=HelpFormatter)
+    parser = Parser("models.train", description)
     _add_data_options(parser)
     _add_model_options(parser)
     _add_training_options(parser)
@@ -29,20 +29,15 @@ def parse(argv: list[str], description: str | None) -> argparse.Namespace:
     for name, least in LEAST.items():
         if getattr(options, name) < least:
             parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
+    if options.output.is_file():
+        parser.error(f"--output {options.output} is a file: give a folder")
     return options
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("data").add_argument
     add("--data", type=Path, nargs="+", required=True, help="folders with train and valid, or one of these files: CoNLL or JSON")
-    add(
-        "--map",
-        type=parse_map,
-        action="append",
-        default=[],
-        metavar="OLD=NEW",
-        help="read entities of type OLD as NEW, or leave them out if NEW is empty; may be repeated",
-    )
+    add_map_option(add, "the data")
     add("--language", metavar="CODE", help="language of the labelled posts, such as en, for the model card")
     add("--images", help="glob of image shards, or a folder; a post's key names its picture as in the command. Without it: text only")
     add(
@@ -65,7 +60,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("model").add_argument
-    add("--encoder", required=True, help="Hugging Face text encoder: folder or hub id; or a bundle, to start from its text encoder")
+    add("--encoder", required=True, help="Hugging Face text encoder, or a bundle, to start from its text encoder: folder or hub id")
     add("--vectors", type=Path, help="word vectors for the augmentation table. Without them: no augmentation")
     add("--table_words", type=int, default=20_000, help="how many of the most frequent words get an entry in the table")
     add("--table", type=Path, help="table from models.augment, instead of --vectors")

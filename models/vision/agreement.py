@@ -7,7 +7,6 @@ The objects that the teacher detects with a confidence of at least 0.25 are the 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -18,7 +17,7 @@ import torch
 from torchvision.ops import box_iou
 from tqdm import tqdm
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits
 from archive.images.image_error import ImageError
@@ -97,7 +96,7 @@ def _match(student: Sequence[ImageFeatures], teacher: Sequence[ImageFeatures], k
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="models.vision.agreement", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("models.vision.agreement", __doc__)
     add = parser.add_argument
     add("--detector", default=str(PRETRAINED / "detector"), help="detector to score (default: the shipped one)")
     add("--teacher", required=True, help="detector whose objects are the ground truth")

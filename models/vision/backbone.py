@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel
 
 from archive.digest import file_sha256
 from models.inference.pool import InferencePool
@@ -37,6 +36,8 @@ class Backbone:
     """
 
     def __init__(self, name: str, device: str, threads: int) -> None:
+        from transformers import AutoConfig, AutoModel  # takes a second, and most bundles have no backbone
+
         self._device = torch.device(device)
         self._network = AutoModel.from_pretrained(name, use_safetensors=True).to(self._device).eval().requires_grad_(False)
         config = AutoConfig.from_pretrained(name)

@@ -8,7 +8,6 @@ ultralytics, so the result is under AGPL-3.0. It needs the `onnx` package, a dev
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import sys
@@ -19,9 +18,9 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import save_file
 
-from archive.command_line import HelpFormatter
+from archive.command_line import Parser
 from archive.digest import file_sha256
-from models.vision.detectors.yolo import empty_network
+from models.vision.detectors.ultralytics_network import empty_network
 
 CONSTANT = "dfl.conv.weight"
 """Not trained: the bins 0 to 15 of the box distribution."""
@@ -56,7 +55,7 @@ def rebuild(source: Path, output: Path, architecture: str) -> None:
 
 def main(argv: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="models.vision.rebuild", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser("models.vision.rebuild", __doc__)
     parser.add_argument("--onnx", type=Path, required=True, help="int8 ONNX file, quantised by onnxruntime")
     parser.add_argument("--architecture", default="yolov8n.yaml", help="ultralytics name of the network")
     parser.add_argument("--output", type=Path, required=True, help="folder of the detector")

@@ -11,6 +11,7 @@ import posixpath
 import sys
 from typing import NoReturn
 
+from archive.credentials import store_problems_as
 from archive.whole_file import whole_file
 from pipeline.process import EXIT_DONE, EXIT_USAGE
 from pipeline.report.build import build
@@ -50,9 +51,10 @@ def main(argv: list[str]) -> int:
     if os.path.isdir(to):
         parser.error(f"--to {to!r} is a folder: give the name of a file")
     try:
-        page, notes = build(output, options.images, int(options.posts))
-        with whole_file(to) as file:
-            file.write(page.encode("utf-8", "replace"))
+        with store_problems_as(ValueError):
+            page, notes = build(output, options.images, int(options.posts))
+            with whole_file(to) as file:
+                file.write(page.encode("utf-8", "replace"))
     except UnreadableError as error:
         parser.error(str(error))
     except (OSError, ValueError) as error:

@@ -153,6 +153,23 @@ def test_a_cancelled_job_ends_in_a_sentence(cluster: Cluster, posts: list[str], 
     assert "--resume" in said
 
 
+def test_sigterm_cancels_the_job(cluster: Cluster, posts: list[str], local: dict[str, Any], tmp_path: Path) -> None:
+    metrics = tmp_path / "postner.prom"
+    running = start(tmp_path / "out", *posts, *cluster.options(), f"--metrics={metrics}")
+    until(lambda: metrics.exists() and re.search(r"^postner_rows_total [1-9]", metrics.read_text(), re.MULTILINE))
+    assert 'postner_state{state="running"} 1.0' in metrics.read_text()
+    before = time.monotonic()
+    running.send_signal(signal.SIGTERM)
+    status, said = finish(running)
+    assert (status, len(said.splitlines())) == (143, 1), said
+    assert time.monotonic() - before < 30
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["state"] == "interrupted"
+    assert 'postner_state{state="interrupted"} 1.0' in metrics.read_text()
+    until(lambda: not [job for job in cluster.ask("jobs")["jobs"] if job["status"] in ("RUNNING", "CREATED", "RESTARTING", "CANCELLING")])
+    assert finish(start(tmp_path / "out", *posts, "--resume"))[0] == 0
+    assert {**content(tmp_path / "out"), "counts": None} == {**local, "counts": None}
+
+
 def end_jobs(cluster: Cluster) -> None:
     for job in cluster.ask("jobs")["jobs"]:
         if job["status"] in ("RUNNING", "CREATED", "RESTARTING"):

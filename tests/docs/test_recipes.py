@@ -17,6 +17,8 @@ from tests.conftest import DEMO, ROOT
 from tests.docs.blocks import blocks, commands
 from tests.docs.test_commands import runs_on_the_demo
 
+SPARK = ROOT / "build" / "spark" / "bin" / "python"
+
 
 def run(arguments: list[str], folder: Path) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -44,6 +46,21 @@ def test_every_recipe_runs_and_gives_rows(folder: Path, monkeypatch: pytest.Monk
     assert len(recipes) >= 3
     for block in recipes:
         run(["-c", block.text], folder)
+
+
+@pytest.mark.skipif(not SPARK.exists(), reason="make test-spark installs Spark, and runs this")
+def test_the_recipe_of_spark_gives_the_most_frequent_names(folder: Path) -> None:
+    (recipe,) = [block.text for block in blocks("python") if "pyspark" in block.text]
+    done = subprocess.run([SPARK, "-c", recipe], cwd=folder, capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines() if line.startswith("|")]
+    files = f"{folder}/out/demo/annotations/*.parquet"
+    query = f"SELECT entity.type, entity.text, count(*) FROM (SELECT unnest(entities) AS entity FROM '{files}') GROUP BY ALL"
+    counts = {(kind, name): str(amount) for kind, name, amount in duckdb.connect().execute(query).fetchall()}
+    assert shown[0] == ["type", "text", "count"]
+    assert len(shown) == 6
+    assert all(counts[kind, name] == amount for kind, name, amount in shown[1:])
+    assert [amount for *_, amount in shown[1:]] == sorted(counts.values(), key=int, reverse=True)[:5]
 
 
 def test_every_command_on_the_demo_runs(folder: Path) -> None:

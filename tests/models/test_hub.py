@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from models import load, loading
+from models import load, loading, text_encoder
 from models.pretrained import PRETRAINED
 from models.tagging.bundle import BundleError, read_settings
 
@@ -34,7 +34,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 shutil.copyfile(path, target / path.relative_to(stored))
         return str(target)
 
-    monkeypatch.setattr(loading, "snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     monkeypatch.chdir(here)
     loading.local_folder.cache_clear()
     loading.load_annotator.cache_clear()
@@ -47,6 +47,20 @@ def test_a_bundle_of_the_hub_annotates(hub: Path) -> None:
     assert postner.model.startswith("postner-e5-small@")
     assert [entity.type for entity in postner.annotate("Taylor Swift").entities] == ["PER"]
     assert not (loading.local_folder("org/bundle") / "evil.py").exists()
+
+
+def test_training_goes_on_from_the_text_encoder_of_a_bundle_of_the_hub(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hf_hub_download(name: str, file: str) -> str:
+        if name != "org/bundle":
+            raise OSError("offline mode is enabled")
+        return str(hub / file)
+
+    monkeypatch.setattr(text_encoder, "hf_hub_download", hf_hub_download)
+    encoder, tokenizer = text_encoder.load_text_encoder("org/bundle")
+    assert encoder.config.model_type == "bert"
+    assert tokenizer.tokenize("hello") == ["hello"]
+    with pytest.raises(ValueError, match=r"--encoder org/other cannot be loaded .*offline.*hf download org/other"):
+        text_encoder.load_text_encoder("org/other")
 
 
 def test_its_files_are_checked(hub: Path) -> None:

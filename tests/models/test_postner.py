@@ -23,6 +23,8 @@ from models.postner import TEXTS_AT_ONCE, Postner
 from pipeline.command import main as run
 from pipeline.process import EXIT_DONE
 from tests.conftest import DEMO, ROOT
+from tests.pipeline.test_picture_texts import poster
+from transforms.writers.schema import ANNOTATIONS
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +53,24 @@ def test_what_it_returns_is_the_rows_of_the_command(postner: Postner, pictures: 
         assert row.pop("model") == postner.model
         for image in row["images"]:
             image["key"] = Path(image["key"]).name  # one is ../../etc/passwd
-            assert image.pop("texts") == []  # not read from Python
         assert annotation.to_dict() == row
         assert json.loads(json.dumps(annotation.to_dict())) == row
+
+
+def test_names_that_are_written_in_a_picture(tmp_path: Path) -> None:
+    """The same picture through the command: tests/pipeline/test_picture_texts.py."""
+    reader = load(detector="none", threads=1, ocr="rapidocr")
+    blank, annotation = reader.annotate(["", "Look!"], [Image.new("RGB", (90, 90)), poster("ANGELA", "MERKEL", "IN BERLIN")])
+    assert blank.images[0].texts == ()
+    (image,) = annotation.images
+    (text,) = image.texts
+    assert (image.status, text.kind, text.text) == ("ok", "ocr", "ANGELA MERKEL IN BERLIN")
+    assert [(one.text, one.type) for one in text.entities] == [("ANGELA MERKEL", "PER"), ("BERLIN", "LOC")]
+    (told,) = annotation.to_dict()["images"][0]["texts"]
+    column = ANNOTATIONS.field("images").type.value_type.field("texts").type.value_type
+    assert [*told] == [field.name for field in column]
+    assert [*told["entities"][0]] == [field.name for field in column.field("entities").type.value_type]
+    assert text.text[told["entities"][1]["start"] : told["entities"][1]["end"]] == "BERLIN"
 
 
 def test_one_text_or_many_and_pictures_in_any_form(postner: Postner, pictures: Path) -> None:
@@ -117,6 +134,8 @@ def test_mistakes_are_told_in_a_sentence(postner: Postner, tmp_path: Path) -> No
         load(str(tmp_path))
     with pytest.raises(ValueError, match="none of auto"):
         load(device="tpu")
+    with pytest.raises(ValueError, match="'tesseract' is none of rapidocr"):
+        load(ocr="tesseract")
     with pytest.raises(ValueError, match="threads=-1"):
         load(threads=-1)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from pipeline.peek import main
 from pipeline.process import EXIT_DONE, EXIT_USAGE
@@ -37,6 +39,19 @@ def test_a_folder_is_shown_with_what_is_passed_over(tmp_path: Path, jpeg: Callab
     assert "keys of posts:   a.jpg" in said
     assert "names in shards: media/a.jpg" in said
     assert f"--posts {tmp_path}/export" in said
+
+
+def test_files_that_cannot_be_cut_are_named_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = b'{"id": 1, "text": "Anna in Paris"}\n'
+    files = {"a.jsonl": line, "b.zst": zstandard.compress(line) * 2, "c.zst": zstandard.compress(line), "d.json": b"[" + line + b"]"}
+    for name, content in (files | {f"{number}.gz": gzip.compress(line) for number in range(5)}).items():
+        (tmp_path / name).write_bytes(content)
+    assert main([str(tmp_path)]) == EXIT_DONE
+    said = capsys.readouterr().out
+    assert "several workers of an engine share each large one of 2 files: a.jsonl, b.zst\n" in said
+    assert "one worker reads each of 5 files that cannot be cut (gzip): 0.gz, 1.gz, 2.gz, ...\n" in said
+    assert "one worker reads each of 1 files that cannot be cut (zstd of one frame): c.zst\n" in said
+    assert "one worker reads each of 1 files that cannot be cut (JSON document): d.json\n" in said
 
 
 @pytest.mark.parametrize(

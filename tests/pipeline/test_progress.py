@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import logs
 from pipeline import progress as module
-from pipeline.progress import PostsLine, Progress, files_line
+from pipeline.progress import PostsLine, Progress
 
 
 class Terminal(io.StringIO):
@@ -27,7 +27,7 @@ def test_on_a_terminal_the_line_fits_and_is_removed_at_the_end(columns: int, mon
     with Progress(stream) as progress:
         progress.now("indexing " + "x" * 300)
         time.sleep(0.1)
-        progress.follow(lambda: "posts " + "y" * 300)
+        progress.follow(lambda: "posts " + "y" * 300, Counter)
         time.sleep(0.1)
     lines = re.split(r"\r\x1b\[2K", stream.getvalue())
     assert "\n" not in stream.getvalue()
@@ -91,6 +91,14 @@ def test_what_an_earlier_run_did_is_no_part_of_the_total() -> None:
     assert PostsLine(lambda: counts, lambda: 1000)().startswith("8% 45 of 590 posts")
 
 
-def test_the_line_of_work_elsewhere_tells_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.time, "monotonic", lambda: 175.0)
-    assert files_line(100.0, 1234) == "01:15, 1,234 files of annotations written"
+def test_what_is_done_never_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tagging the first posts may show that detection counts for less than it was taken for."""
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    counts: Counter[str] = Counter(pictures=400, posts=400, detected=400, lines=400)
+    line = PostsLine(lambda: counts, lambda: 400)
+    clock[0] = 10.0
+    assert line().startswith("80% ")
+    clock[0], counts["tagged"] = 20.0, 4
+    counts["time.detect_usec"] = counts["time.read_usec"] = counts["time.tag_usec"] = 3
+    assert line().startswith("80% 4 of 400 posts, 16.0/s")

@@ -156,6 +156,14 @@ def grow(archive: Path) -> None:
         tar.addfile(picture, (DEMO.parent / "make_images.py").open("rb"))
 
 
+def add_a_cut_shard(archive: Path) -> None:
+    (archive / "cut.tar").write_bytes((archive / "images.tar").read_bytes()[:700])
+
+
+def mend_the_shard(archive: Path) -> None:
+    shutil.copy(archive / "images.tar", archive / "cut.tar")
+
+
 def add_a_shard(archive: Path) -> None:
     shutil.copy(archive / "images.tar", archive / "more.tar")
 
@@ -170,26 +178,31 @@ def test_a_night_reads_only_the_new_files_of_the_output(archive: Path, whole: Pa
         return open_file(address)
 
     monkeypatch.setattr("pipeline.audit.open_file", remember)
-    for change in (touch, copy_anew, grow, add_a_shard):
+    add_a_cut_shard(archive)
+    read = {touch: ["posts", "shard", "posts"], add_a_shard: ["posts"], mend_the_shard: ["posts"]}
+    shard_rejects = []
+    for change in (touch, copy_anew, grow, add_a_shard, mend_the_shard):
         change(archive)
+        if change in (add_a_shard, mend_the_shard):
+            (archive / f"posts-{change.__name__}.jsonl").write_text(json.dumps({"id": change.__name__, "text": "a"}))
         opened.clear()
         assert main(arguments(archive, whole, "--resume")) == EXIT_DONE
-        if change is touch:
-            assert [Path(address).name.split("-")[0] for address in opened] == ["posts", "posts"]  # rejects and annotations
-            assert all("posts-2" in Path(address).name for address in opened)
-    assert opened == []
+        assert [Path(address).name.split("-")[0] for address in opened] == read.get(change, [])
+        assert not any("posts-0" in address or "posts-1" in address for address in opened)
+        shard_rejects.append("shard" in json.loads((whole / "run.json").read_text())["rejects"])
+    assert shard_rejects == [True, True, True, True, False]
     monkeypatch.undo()
     last = json.loads((whole / "run.json").read_text())
-    assert last["lines"] == first["lines"] + 2
+    assert last["lines"] == first["lines"] + 4
     assert last["rejects"]["post"] == first["rejects"]["post"]
     assert last["images"] == {"missing": first["images"]["missing"] + 1}
     assert last["repeated_ids"] == 1
-    assert len(last["sources"]) == 3
+    assert len(last["sources"]) == 5
     assert inspect(str(whole)) == []
     next((whole / "annotations").glob("posts-0*")).unlink()
     assert main(arguments(archive, whole, "--resume")) == EXIT_FAILED
     assert main(arguments(archive, whole, "--resume")) == EXIT_DONE
-    assert rows(whole)[-1]["post_id"] == "0-0"
+    assert [row["post_id"] for row in rows(whole)[-3:]] == ["0-0", "add_a_shard", "mend_the_shard"]
     assert inspect(str(whole)) == []
 
 

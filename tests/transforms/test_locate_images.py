@@ -102,11 +102,21 @@ def test_keys_are_counted(tmp_path: Path) -> None:
     assert (counted["keys.named"] - before["keys.named"], counted["keys.found"] - before["keys.found"]) == (3, 1)
 
 
-def test_problems_of_shards_are_written_also_when_the_index_is_kept(tmp_path: Path) -> None:
-    good, bad = tar(tmp_path / "a.tar", "1.jpg"), tmp_path / "b.tar"
-    bad.write_bytes(b"no tar at all" * 100)
+def test_problems_of_shards_are_written_also_when_the_index_is_kept_and_go_when_they_are_solved(tmp_path: Path) -> None:
+    good, bad, other = tar(tmp_path / "a.tar", "1.jpg"), tmp_path / "b.tar", tmp_path / "c.tar"
+    for path in (bad, other):
+        path.write_bytes(b"no tar at all" * 100)
     for run in "12":
         write_problems(indexed(tmp_path, good, str(bad)), f"{tmp_path}/{run}")
         [file] = (tmp_path / run / "rejects").iterdir()
         [row] = pq.read_table(file).to_pylist()
         assert (row["stage"], row["reason"], row["source"]) == ("shard", "damaged", str(bad))
+    written = file.stat().st_mtime_ns
+    write_problems(indexed(tmp_path, good, str(bad)), f"{tmp_path}/2")
+    assert file.stat().st_mtime_ns == written
+    write_problems(indexed(tmp_path, str(other)), f"{tmp_path}/2")
+    assert len(list(file.parent.iterdir())) == 2  # that a shard is not given this time solves nothing
+    tar(bad, "2.jpg")
+    write_problems(indexed(tmp_path, good, str(bad)), f"{tmp_path}/2")
+    [left] = file.parent.iterdir()
+    assert pq.read_table(left)["source"].to_pylist() == [str(other)]

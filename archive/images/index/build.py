@@ -18,8 +18,11 @@ from archive.images.index.names import LONGEST_NAME, digest, terms_of
 from archive.images.index.segment import HASHES, LINK, MEMBERS, OWNERS, PACKINGS, Segment, Shard, open_segment, problem_line
 from archive.images.member import SIDECARS
 
-CHUNK_MEMBERS = 2**15
-"""Members that are held in memory; then they are sorted and written."""
+CHUNK_MEMBERS = 2**13
+"""Members that are held in memory; then they are sorted and written. Several shards are read at the same time."""
+
+MOST_CHUNKS = 32
+"""Chunks that are merged into one, and so on: each open file costs a descriptor, of which a process has about 1,000."""
 
 _NUMBER = {packing: number for number, packing in enumerate(PACKINGS)}
 
@@ -69,7 +72,8 @@ class _Reading:
         self.is_unread = False
         self.listing = hashlib.sha256()
         self._folder = folder
-        self._written: list[Segment] = []
+        self._levels: list[list[Segment]] = []
+        self._files = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -137,12 +141,23 @@ class _Reading:
         facts = Shard(self.shard, 0, "", None, "", len(members), len(hashes), len(self._names), len(self._problems))
         return Segment((facts,), hashes[order], owners[order], members, self._names, self._problems)
 
-    def _write(self) -> None:
-        path = self._folder / f"{len(self._written)}.chunk"
+    def _write(self, level: int = 0) -> None:
+        """Write the members that are held, or on a higher level those of all chunks of the level below, to a file."""
+        chunks = self._levels[level - 1] if level else [self._chunk()]
+        path = self._folder / f"{self._files}.chunk"
+        self._files += 1
         with path.open("wb") as file:
-            merge([(Shard(self.shard), [(self._chunk(), 0)])], file)
-        self._written.append(open_segment(str(path), is_sealed=False))
-        self._begin()
+            merge([(Shard(self.shard), [(chunk, 0) for chunk in chunks])], file)
+        if level:
+            chunks.clear()
+        else:
+            self._begin()
+        if level == len(self._levels):
+            self._levels.append([])
+        self._levels[level].append(open_segment(str(path), is_sealed=False))
+        if len(self._levels[level]) == MOST_CHUNKS:
+            self._write(level + 1)
 
     def finish(self) -> list[Segment]:
-        return [*self._written, self._chunk()]
+        """Return segments with all members, in the order in which they were added."""
+        return [*(chunk for level in reversed(self._levels) for chunk in level), self._chunk()]

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 import uuid
 from contextlib import suppress
@@ -17,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from archive.images.index.lookup import Index
 from archive.images.index.segment import CHECK_BYTES, IndexDamagedError, Segment, open_segment, seal, verify
+from archive.scratch import scratch_folder, shared_temporary_folder
 from archive.stores import open_file, resolve
 from archive.whole_file import whole_file
 
@@ -134,9 +134,9 @@ def _remove_old(folder: Path) -> None:
 
 def _own_folder() -> Path:
     """Return this user's folder for copies; no other user can write there."""
-    folder = Path(tempfile.gettempdir()) / f"postner-index-{os.getuid()}"
+    folder = shared_temporary_folder() / f"postner-index-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     about = folder.lstat()
     if about.st_uid != os.getuid() or folder.is_symlink() or about.st_mode & 0o077:
-        return Path(tempfile.mkdtemp(prefix="postner-index-"))
+        return scratch_folder()
     return folder

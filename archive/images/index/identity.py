@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 
 from archive.images.index.segment import LINK, PACKINGS, Segment, Shard
-from archive.stores import open_file
+from archive.stores import resolve
 
-Likeness = Literal["same", "appended", "other"]
+Likeness = Literal["same", "touched", "appended", "other"]
 
 _BLOCK_BYTES = 512
 _SAMPLES = 16
-_TAIL_BLOCK_BYTES = 2**20
+_TAIL_BLOCK_BYTES = 2**22
 _IN_ZIPS = [number for number, packing in enumerate(PACKINGS) if packing.startswith("zip_")]
 
 _CUT_SHORT = ("truncated", "damaged", "empty")
@@ -29,7 +29,8 @@ def is_same(known: Shard, size: int, modified: str) -> bool:
 def likeness(before: Segment, size: int, modified: str) -> Likeness:
     """Compare a shard with what was indexed.
 
-    `appended` says that the tar begins as it did. How much is new, if anything, its size does not say: tars are padded.
+    `touched` says that a zip has another date alone. `appended` says that a tar begins as it did. How much is new, if anything,
+    its size does not say: tars are padded.
 
     Args:
         before: the segment of this shard alone.
@@ -42,15 +43,17 @@ def likeness(before: Segment, size: int, modified: str) -> Likeness:
     [known] = before.shards
     if is_same(known, size, modified):
         return "same"
-    if known.end is None or not known.modified:
+    if not known.modified or any(problem.reason in _CUT_SHORT for _, problems in before.shard_problems() for problem in problems):
         return "other"
-    if any(problem.reason in _CUT_SHORT for _, problems in before.shard_problems() for problem in problems):
+    if not holds(before, 0, size):
         return "other"
-    return "appended" if holds(before, 0, size) else "other"
+    return "touched" if known.end is None else "appended"
 
 
 def holds(before: Segment, number: int, size: int) -> bool:
     """Whether a shard still holds what was indexed, where it was; a tar may hold more behind it.
+
+    The size that was recorded does not count: the shard may have been replaced after it was found, before it was indexed.
 
     Args:
         before: has the shard.
@@ -62,14 +65,14 @@ def holds(before: Segment, number: int, size: int) -> bool:
     """
     known = before.shards[number]
     members = before.members[slice(*before.first_members[number : number + 2].tolist())]
-    return bool(known.check) and size >= known.size and content_check(known.address, known.end, members) == known.check
+    return bool(known.check) and size >= (known.end or 0) and content_check(known.address, known.end, members) == known.check
 
 
 def content_check(shard: str, end: int | None, members: np.ndarray) -> str:
     """Return a digest of what would be different in a shard with another content.
 
     Of a tar, the first header and those before up to 16 of its members, the last among them: headers hold names, sizes,
-    times and sums. Few are read, since each costs a request. Of a zip, all from its last member on: the directory
+    times and sums. Few are read, since each is a request; a store gets them together. Of a zip, all from its last member on: the directory
     behind it holds the CRC-32 of every member.
 
     Args:
@@ -81,14 +84,16 @@ def content_check(shard: str, end: int | None, members: np.ndarray) -> str:
     offsets = np.unique(members["offset"][members["packing"] != LINK])
     if not len(offsets):
         return digest.hexdigest()
-    with open_file(shard) as file:
-        if np.isin(members["packing"], _IN_ZIPS).any():
+    filesystem, path = resolve(shard)
+    if np.isin(members["packing"], _IN_ZIPS).any():
+        with filesystem.open(path, "rb", cache_type="none") as file:
             file.seek(int(offsets[-1]))
             while block := file.read(_TAIL_BLOCK_BYTES):
                 digest.update(block)
-            return digest.hexdigest()
-        picked = np.unique(np.linspace(0, len(offsets) - 1, min(_SAMPLES, len(offsets))).astype(np.int64))
-        for position in (0, *(int(offset) - _BLOCK_BYTES for offset in offsets[picked])):
-            file.seek(position)
-            digest.update(file.read(_BLOCK_BYTES))
+        return digest.hexdigest()
+    picked = np.unique(np.linspace(0, len(offsets) - 1, min(_SAMPLES, len(offsets))).astype(np.int64))
+    starts = [0, *(int(offset) - _BLOCK_BYTES for offset in offsets[picked])]
+    ends = [start + _BLOCK_BYTES for start in starts]
+    for block in filesystem.cat_ranges([path] * len(starts), starts, ends, on_error="raise"):
+        digest.update(block)
     return digest.hexdigest()

@@ -47,7 +47,7 @@ class Index:
 
     def __init__(self, segment: Segment) -> None:
         self._segment = segment
-        self._patterns = Patterns([shard.address for shard in segment.shards])
+        self._patterns = Patterns(self.shards())
 
     def locate(self, keys: Sequence[str], max_bytes: int) -> Located:
         """Look keys up.
@@ -70,6 +70,10 @@ class Index:
     def problems(self) -> Iterator[tuple[str, list[ShardProblem]]]:
         """Yield the address and the problems of each shard that has any."""
         return self._segment.shard_problems()
+
+    def shards(self) -> list[str]:
+        """Return the addresses of all shards."""
+        return [shard.address for shard in self._segment.shards]
 
     def examples(self, count: int) -> list[str]:
         """Return names of members from different places of the index, for a user to compare with his keys."""

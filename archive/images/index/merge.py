@@ -10,7 +10,7 @@ import numpy as np
 
 from archive.images.index.segment import BLOCK_ROWS, HASHES, OWNERS, Layout, Segment, Shard
 
-_ROWS_AT_ONCE = 2**19
+_ROWS_AT_ONCE = 2**16
 _MEMBERS_AT_ONCE = 2**16
 _BYTES_AT_ONCE = 2**20
 _LEFT_OUT = np.iinfo(np.int64).min

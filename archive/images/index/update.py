@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -18,7 +19,7 @@ from archive.images.index.segment import Segment, open_segment
 from archive.stores import Version, version_of
 
 THREADS = 8
-"""Shards that are read together: on a store the time goes into waiting. Each holds a chunk of members, some 8 MB."""
+"""Shards that are read together: on a store the time goes into waiting. Each holds a chunk of members, some 2 MB."""
 
 OPEN_TOGETHER = 200
 """New shards whose files are open together."""
@@ -67,7 +68,7 @@ def update_index(
     places: list[Place] = []
     lock = threading.Lock()
     done = 0
-    with TemporaryDirectory(prefix="postner-index-") as name, ThreadPoolExecutor(THREADS) as pool:
+    with TemporaryDirectory(prefix="postner-index-", ignore_cleanup_errors=True) as name, _threads() as pool:
         scratch = Path(name)
 
         def place(shard: str) -> tuple[State, Place]:
@@ -89,6 +90,16 @@ def update_index(
         path = scratch / "all"
         _write(places, path)
         return UpdatedIndex(publish(path, address), states)
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool that is not waited for: what interrupts the indexing need not wait for the ends of large shards."""
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _joined(places: list[Place], merged: Segment | None, path: Path) -> list[Place]:
@@ -143,6 +154,10 @@ def _place(shard: str, folder: str, before: Place | None, scratch: Path, version
     how = _likeness(kept, size, modified)
     if how == "same":
         return "kept", (kept, 0)
+    if how == "touched":
+        with path.open("wb") as file:
+            merge([(replace(kept.shards[0], size=size, modified=modified), [(kept, 0)])], file)
+        return "touched", _published(path, address)
     build(shard, size, modified, path, kept if how == "appended" else None)
     place = _published(path, address)
     if how == "appended":

@@ -152,7 +152,8 @@ def _told(filled: Sequence[Entry], records: Sequence[_Record], by: str, options:
     """Return one sentence: what was tried, the fields that were seen, and what to type."""
     start = f"none of the first {len(filled)} records is a post {by}" if len(filled) > 1 else f"the first record is no post {by}"
     if not records:
-        return f"{start}, since it is no JSON object" if len(filled) == 1 else f"{start}, since none is a JSON object"
+        why = "it is no JSON object" if len(filled) == 1 else "none is a JSON object"
+        return f"{start}, since {why}: give JSON lines, a JSON document, CSV with a header, or Parquet"
     scopes = [scope for _, scope in records]
     best = _best([_Fit(name, preset.fields(name), records) for name, preset in PRESETS.items()])
     identifier, text = options.id or guess_id(scopes) or LINE, options.text or guess_text(scopes)
@@ -162,11 +163,17 @@ def _told(filled: Sequence[Entry], records: Sequence[_Record], by: str, options:
         cure = f"add --preset {best[0].name}"
     elif lacks_id and options.text and not options.id:
         cure = f"add --id {identifier}" + (f", or --id {LINE} for file and line" if identifier != LINE else ", for file and line")
+    elif absent := next((name for name in ("id", "text") if (path := getattr(options, name)) and not _is_there(path, scopes)), None):
+        cure = f"no record has {getattr(options, absent)!r}: give another --{absent}"
     elif text:
         cure = f"add --id {identifier} --text {text}"
     else:
         cure = f"add --id PATH (or --id {LINE}) and --text PATH"
     return f"{start}; fields seen: {', '.join(keys_of(scopes))}; {cure}"
+
+
+def _is_there(path: str, scopes: Sequence[Scope]) -> bool:
+    return path == LINE or any(parse_rule(path).holds(scope) for scope in scopes)
 
 
 def _scope(entry: Entry) -> Scope | None:

@@ -42,6 +42,8 @@ class Rule(NamedTuple):
 
 def check_rule(rule: str) -> None:
     """Raise ValueError if a text is no condition, or one on joined fields, of which only the first would count."""
+    if "==" in rule:
+        raise ValueError(f"{rule!r} has two equals signs")
     if any(len(alternative) > 1 for alternative in parse_rule(rule).path):
         raise ValueError(f"{rule!r} joins fields by `+`")
 

@@ -1,4 +1,4 @@
-"""Cut a stream into lines of JSON, of bounded length."""
+"""Split a stream into lines of JSON, of bounded length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archive.posts.formats.document import split_document
 from archive.posts.formats.pages import Element, Path, records_of
 from archive.posts.formats.too_long import TooLong
 from archive.posts.packing.stream import DamagedError
-from archive.posts.records import Entry
+from archive.posts.records import PAYLOAD_BYTES, Entry
 
 _BOM = b"\xef\xbb\xbf"
 _JOINED = b"}{"
@@ -22,7 +22,8 @@ _JOINED = b"}{"
 def read_lines(chunks: Iterable[bytes], max_line_bytes: int) -> Iterator[list[bytes]]:
     """Yield the lines of a stream without line ends, those of each chunk together.
 
-    A line of more than `max_line_bytes` is yielded as `TooLong`. A partial line before damage is yielded too.
+    A line of more than `max_line_bytes` is yielded as `TooLong`. A partial line before damage is yielded too. The lines do
+    not depend on where the chunks are cut.
 
     Raises:
         DamagedError: the stream is damaged; raised after all readable lines.
@@ -44,37 +45,41 @@ def read_lines(chunks: Iterable[bytes], max_line_bytes: int) -> Iterator[list[by
                 yield lines
             if too_long is None:
                 held += rest
-                if len(held) > max_line_bytes:
+                if len(held) > max(max_line_bytes, PAYLOAD_BYTES):
                     too_long = TooLong.cut(held)
                     held.clear()
     except DamagedError as error:
         damaged = error
+    if too_long is None and len(held) > max_line_bytes:
+        too_long = TooLong.cut(held)
     if held or too_long is not None:
         yield [too_long or bytes(held)]
     if damaged:
         raise damaged
 
 
-def line_entries(chunks: Iterable[bytes], source: str, max_line_bytes: int, paths: Sequence[Path] = ()) -> Iterator[Entry]:
-    """Yield the entries of lines of JSON. Objects joined on one line are entries of their own, with the same line number.
+def line_batches(
+    chunks: Iterable[bytes], source: str, max_line_bytes: int, paths: Sequence[Path] = (), first_line: int = 1
+) -> Iterator[Iterable[Entry]]:
+    """Yield the entries of lines of JSON, those of each chunk together. Of objects joined on one line, each is an entry.
 
     Args:
-        chunks: the bytes of the file.
+        chunks: the bytes of the file, from the beginning of a line.
         source: address for the entries.
         max_line_bytes: see `read_lines`.
         paths: where a line may hold an array of records, see `records_of`.
+        first_line: number of the first line.
 
     Raises:
         DamagedError: as `read_lines`.
     """
-    number = 1
+    number = first_line
     for lines in read_lines(chunks, max_line_bytes):
         if paths or _needs_care(b"\n".join(lines)):
-            for line_number, line in enumerate(lines, start=number):
-                for data, context in _elements(line, paths):
-                    yield Entry(data, source, line_number, context)
+            numbered = enumerate(lines, start=number)
+            yield [Entry(data, source, at, context) for at, line in numbered for data, context in _elements(line, paths)]
         else:  # the same without a call per line
-            yield from map(_entry, zip(lines, repeat(source), count(number), repeat(None)))
+            yield map(_entry, zip(lines, repeat(source), count(number), repeat(None)))
         number += len(lines)
 
 

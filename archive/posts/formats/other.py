@@ -15,6 +15,7 @@ _KINDS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ),
     ("video", re.compile(rb"....ftyp|....moov|\x1aE\xdf\xa3|RIFF.{4}AVI |\0\0\x01\xba", re.DOTALL)),
     ("audio", re.compile(rb"ID3|OggS|fLaC|RIFF.{4}WAVE", re.DOTALL)),
+    ("Arrow IPC", re.compile(rb"ARROW1\0\0|\xff\xff\xff\xff..\0\0\x10\0\0\0", re.DOTALL)),
     ("PDF", re.compile(rb"%PDF-")),
     ("HTML", re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|!--|html|head|body|\?xml|svg|script|div)", re.IGNORECASE)),
     ("database", re.compile(rb"SQLite format 3\0")),

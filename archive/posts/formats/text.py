@@ -10,6 +10,11 @@ from archive.posts.packing.stream import CHUNK_BYTES, Stream
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
+def is_utf16(stream: Stream) -> bool:
+    """Return whether a stream begins with a byte order mark of UTF-16."""
+    return stream.peek(2) in _UTF16
+
+
 def utf8(stream: Stream) -> Stream:
     """Return a stream in UTF-8. Half of a surrogate pair and an odd byte at the end become U+FFFD."""
     encoding = _UTF16.get(stream.peek(2))

@@ -23,24 +23,36 @@ COMPRESSIONS: dict[str, tuple[Callable[[], Any], int]] = {
 }
 """Decompressors, and their input bytes per call: so few that a compression bomb yields less than 100 MB per call."""
 
+ZSTD_INPUT_BYTES = COMPRESSIONS["zstd"][1]
+
 _OUTPUT_BYTES = 2**20
 """Limit for the output per call of the decompressors that have one: a few bytes of bzip2 and xz unpack to gigabytes."""
 
 _ERRORS = (OSError, EOFError, MemoryError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
 
-def unpacked(stream: Stream, compression: str) -> Iterator[bytes]:
+def unpacked(stream: Stream, compression: str, part_begins: Callable[[int, int], None] = lambda packed, unpacked: None) -> Iterator[bytes]:
     """Yield the unpacked content in chunks. A stream may have several compressed parts, and zeros between them.
+
+    Args:
+        stream: the packed bytes.
+        compression: one of `COMPRESSIONS`.
+        part_begins: called for each part, with the number of packed and of unpacked bytes before it.
 
     Raises:
         DamagedError: the rest cannot be unpacked, or is missing.
     """
     unpacker, fed_bytes = COMPRESSIONS[compression]
     part: Any = None
+    fed = given = 0
     while raw := stream.next_chunk(fed_bytes):
+        fed += len(raw)
         while raw := raw if part else raw.lstrip(b"\0"):
-            part = part or unpacker()
+            if part is None:
+                part = unpacker()
+                part_begins(fed - len(raw), given)
             for output in _outputs(part, raw):
+                given += len(output)
                 for start in range(0, len(output), CHUNK_BYTES):
                     yield output[start : start + CHUNK_BYTES]
             raw = part.unused_data if part.eof else b""

@@ -1,37 +1,37 @@
-"""Detectors built by ultralytics (AGPL-3.0). Only this module imports ultralytics, and only when it is used."""
+"""Detectors built by ultralytics: on a CPU by OpenVINO, elsewhere by torch."""
 
 from __future__ import annotations
 
-import atexit
-import json
-import os
-import shutil
-import tempfile
 import threading
-import warnings
-from collections.abc import Sequence
-from copy import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import torch
-from PIL import Image
-from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from archive.digest import file_sha256
+from models.inference.engine import Engine
 from models.inference.pool import InferencePool
-from models.vision.detectors.detector import DetectorError, to_features, to_tensor
+from models.inference.precision import has_runtime
+from models.vision.detectors.detector import to_features
 from models.vision.detectors.nms import select
-from models.vision.images.canvas import Canvas
+from models.vision.detectors.ultralytics_network import NetworkSource, find_network
+from models.vision.images.canvas import Canvas, crop
 from models.vision.images.features import GRID_SIDE, ImageFeatures
+
+if TYPE_CHECKING:
+    import openvino
+
+Run = Callable[[np.ndarray], tuple[Tensor, Tensor]]
+"""(B, H, W, 3) uint8 RGB to raw predictions, (B, ...), and features of the cells, (B, C, H / stride, W / stride)."""
 
 
 class YoloDetector:
     """An ultralytics detector. See `Detector`. Its grid is the output of the last layer of its backbone, from the same pass.
+
+    On a CPU pictures are cropped to rectangles, and the network is compiled for each of their shapes.
 
     Args:
         spec: `.pt` file or name (ultralytics downloads it), `.yaml` name (random weights), or folder with `config.json`
@@ -42,22 +42,13 @@ class YoloDetector:
     """
 
     side = 640
-    engine = "torch float32"
 
     def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None:
-        folder = Path(spec)
-        if (folder / "config.json").is_file():
-            network, self.names, self.name = _from_folder(folder)
-        else:
-            network, self.names, self.name = _from_ultralytics(spec)
-        self._device = torch.device(device)
-        self._pool = InferencePool(self._device, threads)
-        self._network = network.to(self._device, memory_format=torch.channels_last)
-        backbone = network.model[len(network.yaml["backbone"]) - 1]
-        backbone.register_forward_hook(self._store_features)
-        self._hooked = threading.local()
-        blank = Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)
-        (found,) = self.detect([blank])
+        source = find_network(spec)
+        self.name, self.names = source.name, source.names
+        self._pool = InferencePool(torch.device(device), threads)
+        self._run, self._reads_rectangles, self.engine = _runtime(source, torch.device(device), threads, precision)
+        (found,) = self.detect([Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)])
         assert found.grid is not None
         self.grid_width = found.grid.shape[1]
 
@@ -68,93 +59,73 @@ class YoloDetector:
 
     def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         """Return the objects and the grid of each picture."""
-        return self._pool.run(self._detect, canvases)
+        return self._pool.run(self._detect, [crop(canvas) for canvas in canvases] if self._reads_rectangles else canvases)
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
-        pixels = to_tensor(canvases).to(self._device, memory_format=torch.channels_last)
-        output = self._network(pixels)
-        found = select(output[0] if isinstance(output, tuple) else output)
-        grids = [self._grid(canvas, features) for canvas, features in zip(canvases, self._hooked.features, strict=True)]
-        return [to_features(canvas, objects, grid) for canvas, objects, grid in zip(canvases, found, grids, strict=True)]
+        output, features = self._run(np.stack([canvas.pixels for canvas in canvases]))
+        grids = [_grid(canvas, of_one) for canvas, of_one in zip(canvases, features, strict=True)]
+        return [to_features(canvas, objects, grid) for canvas, objects, grid in zip(canvases, select(output), grids, strict=True)]
+
+
+class YoloNetwork(nn.Module):
+    """A network of ultralytics that also returns the output of the last layer of its backbone.
+
+    Args:
+        network: from `NetworkSource.build`.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+        self._of_thread = threading.local()  # several threads may detect at once
+        network.model[len(network.yaml["backbone"]) - 1].register_forward_hook(self._store_features)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Run`."""
+        output = self.network(pixels.permute(0, 3, 1, 2).float() / 255)
+        return output[0] if isinstance(output, tuple) else output, self._of_thread.features
 
     def _store_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
-        self._hooked.features = features  # shape: (B, C, S / 32, S / 32); per thread, since several threads may detect at once
-
-    def _grid(self, canvas: Canvas, features: Tensor) -> Tensor:
-        """Pool the part of a feature map (C, H, W) that shows the picture, without its grey border, to (49, C)."""
-        stride = self.side / features.shape[1]
-        left, top = int(canvas.left / stride), int(canvas.top / stride)
-        right, bottom = max(left + 1, -int(-canvas.right // stride)), max(top + 1, -int(-canvas.bottom // stride))
-        shown = features[:, top:bottom, left:right].float()
-        return functional.adaptive_avg_pool2d(shown, GRID_SIDE).flatten(1).T
+        self._of_thread.features = features
 
 
-def _ultralytics() -> Any:
-    """Import ultralytics without its side effects.
+def _runtime(source: NetworkSource, device: torch.device, threads: int, precision: str) -> tuple[Run, bool, str]:
+    """Return what runs the network, whether it takes rectangles, and its name."""
+    if device.type == "cpu" and has_runtime():
+        engine = Engine(f"yolo {source.digest}", lambda: converted(source), precision, threads)
 
-    It may not run code in weights, change the number of threads, write settings into the home folder, or change Pillow:
-    it replaces `PIL.Image.open` by a function that installs a plugin if a file is not a picture. How numpy and torch print
-    numbers, warnings and the environment stay those of the notebook that it is imported in.
-    """
-    threads, threads_of_opencv, pil_open = torch.get_num_threads(), cv2.getNumThreads(), Image.open
-    if "YOLO_CONFIG_DIR" not in os.environ:
-        os.environ["YOLO_CONFIG_DIR"] = tempfile.mkdtemp(prefix="postner-yolo-")
-        atexit.register(shutil.rmtree, os.environ["YOLO_CONFIG_DIR"], ignore_errors=True)
-    os.environ.setdefault("YOLO_AUTOINSTALL", "0")
-    os.environ.setdefault("YOLO_VERBOSE", "0")
-    environment, print_options, print_options_of_torch = dict(os.environ), np.get_printoptions(), copy(torch._tensor_str.PRINT_OPTS)
-    filters = [*warnings.filters]
-    import ultralytics
-    from ultralytics.nn import tasks
+        def run(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
+            output, features = engine([pixels])
+            return torch.from_numpy(output), torch.from_numpy(features)
 
-    tasks.SAFE_LOAD = True  # its environment variable has no effect if another module has imported it already
-    for name in os.environ.keys() - environment.keys():
-        del os.environ[name]
-    os.environ.update(environment)
-    warnings.filters[:] = filters  # type: ignore[index]
-    np.set_printoptions(**print_options)
-    torch._tensor_str.PRINT_OPTS = print_options_of_torch
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads_of_opencv)
-    Image.open = pil_open
-    return ultralytics
+        return run, True, engine.name
+    network = YoloNetwork(source.build()).to(device).to(memory_format=torch.channels_last)
+    dtype = torch.float32 if precision == "float32" else torch.bfloat16
+
+    def run_by_torch(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            return network(torch.from_numpy(pixels).to(device))
+
+    return run_by_torch, False, f"torch {str(dtype).removeprefix('torch.')}"
 
 
-def _from_ultralytics(spec: str) -> tuple[Any, tuple[str, ...], str]:
-    is_random = spec.endswith(".yaml")
-    if is_random:
-        os.environ.setdefault("YOLO_OFFLINE", "1")
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            model = _ultralytics().YOLO(spec)
-    except Exception as error:  # ultralytics passes on any exception of the download or of the file
-        text = " ".join(str(error).split())[:200]
-        raise DetectorError(
-            f"--detector {spec!r} is not available: {text}; give a file on this machine, or leave it out for the shipped one"
-        ) from error
-    if model.task != "detect":
-        raise DetectorError(f"--detector {spec!r} is a model for {model.task!r}: give one for 'detect', such as yolo11n.pt")
-    network = model.model.fuse().eval()
-    names = tuple(str(network.names[i]) for i in range(len(network.names)))
-    digest = "random" if is_random else file_sha256(Path(model.ckpt_path))[:12]
-    return network, names, f"{Path(spec).name}@{digest}"
+def converted(source: NetworkSource) -> openvino.Model:
+    """Return a network as OpenVINO's, for any height and width."""
+    import openvino
+
+    with torch.inference_mode(False), torch.no_grad():
+        network = source.build()
+        head = network.model[-1]
+        head.export, head.dynamic, head.format = True, True, "openvino"  # as ultralytics' own export does
+        pixels = torch.zeros(1, YoloDetector.side, YoloDetector.side, 3, dtype=torch.uint8)
+        traced = torch.jit.trace(YoloNetwork(network).eval(), pixels, check_trace=False)
+        return openvino.convert_model(traced, example_input=pixels)
 
 
-def _from_folder(folder: Path) -> tuple[Any, tuple[str, ...], str]:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if not config.get("architecture", "").endswith(".yaml"):  # any other name ultralytics would open as a file that may hold code
-        raise DetectorError(f"--detector {str(folder)!r}: the architecture in config.json is no name of an ultralytics .yaml")
-    weights = folder / "model.safetensors"
-    if not weights.is_file() or file_sha256(weights) != config["sha256"]:
-        raise DetectorError(f"--detector {str(folder)!r}: model.safetensors is not the file that config.json describes: copy it again")
-    network = empty_network(config["architecture"])
-    network.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
-    return network, tuple(config["names"]), f"{config['name']}@{config['sha256'][:12]}"
-
-
-def empty_network(architecture: str) -> Any:
-    """Return an ultralytics network with random weights, in eval mode, batch normalisation fused into its convolutions."""
-    os.environ.setdefault("YOLO_OFFLINE", "1")
-    with torch.random.fork_rng():
-        return _ultralytics().YOLO(architecture, task="detect").model.fuse().eval()
+def _grid(canvas: Canvas, features: Tensor) -> Tensor:
+    """Pool the part of a feature map (C, H, W) that shows the picture, without its grey border, to (49, C)."""
+    stride = canvas.pixels.shape[0] / features.shape[1]
+    left, top = int(canvas.left / stride), int(canvas.top / stride)
+    right, bottom = max(left + 1, -int(-canvas.right // stride)), max(top + 1, -int(-canvas.bottom // stride))
+    shown = features[:, top:bottom, left:right].float()
+    return functional.adaptive_avg_pool2d(shown, GRID_SIDE).flatten(1).T

@@ -11,14 +11,17 @@ from archive.images.decode import Picture
 
 GREY = 114
 
+STEP, MAX_STEPS, MARGIN = 32, 3, 24
+"""`crop` cuts off up to 3 x 32 pixels at each of two sides, and leaves 24 of grey: seven shapes of 640 x 640 pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A picture scaled to fit a square, centred on grey, as by ultralytics' LetterBox.
+    """A picture scaled so that its longer side is S, centred on grey, as by ultralytics' LetterBox.
 
     Attributes:
-        pixels: (S, S, 3) uint8 RGB.
-        left, top, right, bottom: bounds of the picture in the square, in pixels.
+        pixels: (S, S, 3) uint8 RGB; of a cropped one the height or the width is less.
+        left, top, right, bottom: bounds of the picture on the canvas, in pixels.
         width, height: of the original picture, in pixels.
     """
 
@@ -31,8 +34,9 @@ class Canvas:
     height: int
 
     def to_original(self, boxes: np.ndarray) -> np.ndarray:
-        """Map boxes (K, 4) xyxy from pixels of the square to pixels of the original picture, clipped to it."""
-        ratio = min(len(self.pixels) / self.width, len(self.pixels) / self.height)
+        """Map boxes (K, 4) xyxy from pixels of the canvas to pixels of the original picture, clipped to it."""
+        side = max(self.pixels.shape[:2])
+        ratio = min(side / self.width, side / self.height)
         moved = (boxes - np.array([self.left, self.top] * 2, np.float32)) / np.float32(ratio)
         return moved.clip(0, np.array([self.width, self.height] * 2, np.float32))
 
@@ -45,6 +49,29 @@ def letterbox(picture: Picture, side: int) -> Canvas:
     pixels = np.full((side, side, 3), GREY, np.uint8)
     pixels[top : top + h, left : left + w] = _resized(picture.pixels, w, h)
     return Canvas(pixels, left, top, left + w, top + h, picture.width, picture.height)
+
+
+def crop(canvas: Canvas) -> Canvas:
+    """Cut grey off a square canvas, the same at two opposite sides.
+
+    What is cut off is a multiple of the stride of detectors, so the cells of their feature maps show the same pixels as
+    before, and the grey that stays is what the outermost of them see of it. On photos the objects agree far better with
+    those of the square than where the grey is cut to the next multiple, as ultralytics does (docs/performance.md).
+    """
+    height, width = canvas.pixels.shape[:2]
+    x, y = (_cut(min(low, size - high)) for low, high, size in ((canvas.left, canvas.right, width), (canvas.top, canvas.bottom, height)))
+    return replace(
+        canvas,
+        pixels=canvas.pixels[y : height - y, x : width - x],
+        left=canvas.left - x,
+        top=canvas.top - y,
+        right=canvas.right - x,
+        bottom=canvas.bottom - y,
+    )
+
+
+def _cut(grey: int) -> int:
+    return STEP * min(max(0, grey - MARGIN) // STEP, MAX_STEPS)
 
 
 def fit_area(picture: Picture, max_pixels: int, max_side: int) -> Picture:

@@ -83,7 +83,16 @@ def test_bytes_count_not_names(tmp_path: Path) -> None:
     make(tmp_path, "c.dat", "d.tar", "e", data=b"<html>")
     make(tmp_path, "f.tar", data=b"")
     assert found(tmp_path, "*") == ["/SHARD.TAR", "/b.dat", "/d.tar", "/f.tar", "/no ending", "/z.bin"]
-    assert found(tmp_path, "c.dat", "e") == ["/c.dat", "/e"]
+    for name in ("c.dat", "e"):
+        with pytest.raises(ValueError, match=rf"--images: '.*/{name}' is no tar and no zip"):
+            found(tmp_path, name)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    """Most often a disk that is not mounted; each post is annotated once, so its pictures would be missing for ever."""
+    make(tmp_path, "a.json", data=b"{}")
+    with pytest.raises(ValueError, match="--images matched no tar, zip or picture"):
+        find_shards([str(tmp_path)], "--images")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +128,7 @@ def test_nothing_matched(tmp_path: Path, pattern: str) -> None:
 
 def test_only_other_files_matched(tmp_path: Path) -> None:
     make(tmp_path, "a.json", data=b"{}")
-    with pytest.raises(ValueError, match=r"--images matched no shard: '.*/\*'"):
+    with pytest.raises(ValueError, match=r"--images matched no tar, zip or picture: '.*/\*'"):
         found(tmp_path, "*")
 
 

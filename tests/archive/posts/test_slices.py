@@ -24,7 +24,7 @@ from archive.posts.fields.presets import PRESETS
 from archive.posts.fields.record import MAX_NESTING
 from archive.posts.find import find_posts
 from archive.posts.records import Entry, Post, Reject, Skipped, Slice
-from archive.posts.slices import LARGEST_SLICE_LINES
+from archive.posts.slice_builder import LARGEST_SLICE_LINES
 
 MAX = 10 * 2**20
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {

@@ -16,6 +16,7 @@ from models.datasets.conll import file_of, read_labelled, type_names_in
 from models.datasets.labelled_post import LabelledPost, text_of
 from models.datasets.type_names import TypeNames, renames_of, types_of
 from models.tagging.labels import TYPES
+from tests.conftest import ROOT
 
 TEXT = "🎉 Ada Lovelace in London, with Bob"
 """The first sign is one code point and two UTF-16 units."""
@@ -61,6 +62,16 @@ def test_every_tool_says_the_same(tmp_path: Path, record: dict[str, Any], lines:
     assert text_of(post)[0] == TEXT
     assert post.image == "7.png"
     assert not repaired
+
+
+def test_the_example_of_the_docs_is_read(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (tmp_path / "train.jsonl").write_text(page.partition("```json\n")[2].partition("```")[0], encoding="utf-8")
+    names = TypeNames(None, {})
+    (post,), repaired = read_labelled(file_of(tmp_path, "train"), names)
+    assert (names.seen, post.image, repaired) == (["PERSON", "BUILDING"], "1023.jpg", Counter())
+    text, bounds = text_of(post)
+    assert [text[bounds[span.first][0] : bounds[span.last][1]] for span in post.spans] == ["Grace Hopper", "Pentagon"]
 
 
 def test_tokens_and_tags_of_datasets_by_name_or_number(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def test_a_hostile_post_is_text() -> None:
     assert "\\u202eevil" in page
     for tag in ("<i>", "<u>", "<b>", "<model>"):
         assert tag not in page
-    assert "missed 1, spurious 1, wrong type 0, wrong boundary 0" in page
+    for kind in ("missed 1", "spurious 1", "wrong type 0", "wrong boundary 0"):
+        assert f"> {kind}</label>" in page
 
 
 def test_a_model_does_not_differ_from_itself_and_a_better_one_does() -> None:

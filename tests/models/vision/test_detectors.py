@@ -148,7 +148,7 @@ def test_a_picture_does_not_depend_on_threads(jpeg: Callable[..., bytes]) -> Non
 
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_onnx_export_of_ultralytics_fixed_and_dynamic(tmp_path: Path, dynamic: bool, hopper: Picture) -> None:
-    from models.vision.detectors.yolo import empty_network
+    from models.vision.detectors.ultralytics_network import empty_network
 
     network = empty_network("yolov8n.yaml")
     path = tmp_path / "net.onnx"

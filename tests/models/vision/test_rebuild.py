@@ -13,7 +13,8 @@ from onnx import helper, numpy_helper
 from safetensors.numpy import load_file
 
 from archive.digest import file_sha256
-from models.vision.detectors.yolo import YoloDetector, empty_network
+from models.vision.detectors.ultralytics_network import empty_network
+from models.vision.detectors.yolo import YoloDetector
 from models.vision.rebuild import CONSTANT, main
 
 ARCHITECTURE = "yolov8n.yaml"

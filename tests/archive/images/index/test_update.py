@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,12 +23,14 @@ from archive.images.index import (
     IndexFile,
     UpdatedIndex,
     build,
+    changed_shards,
     files,
     index_one,
     open_index,
     update,
     update_index,
 )
+from archive.stores import version_of
 
 
 def tar(path: Path, *members: tuple[str, bytes], mode: str = "w") -> str:
@@ -127,6 +130,31 @@ def test_a_tar_that_was_only_touched_is_the_same(tmp_path: Path) -> None:
     assert entries(index_of(tmp_path, shard)) == before
 
 
+def test_a_zip_that_was_only_touched_is_the_same(tmp_path: Path) -> None:
+    for picture in (b"1", b"2"):
+        with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+            archive.writestr(zipfile.ZipInfo("a.jpg"), picture)
+        os.utime(tmp_path / "z.zip", (1, int(picture)))
+        assert states(tmp_path, f"{tmp_path}/z.zip") == ["new" if picture == b"1" else "changed"]
+    before = entries(index_of(tmp_path, f"{tmp_path}/z.zip"))
+    os.utime(tmp_path / "z.zip", (3, 3))
+    with patch.object(build, "index_shard", side_effect=AssertionError("nothing is read")):
+        assert states(tmp_path, f"{tmp_path}/z.zip") == ["touched"]
+        assert states(tmp_path, f"{tmp_path}/z.zip") == ["kept"]
+    assert entries(index_of(tmp_path, f"{tmp_path}/z.zip")) == before
+
+
+def test_a_shard_that_was_replaced_after_it_was_found_is_no_other_one_at_night(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    found = version_of(tar(path, ("a.jpg", b"1" * 20_000)))
+    tar(path, ("b.jpg", b"1"))
+    os.utime(path, (2, 2))
+    update_index([str(path)], f"{tmp_path}/index", "out", versions={str(path): found})
+    assert changed_shards({str(path): (found, version_of(str(path)))}, f"{tmp_path}/index", "out") == []
+    assert states(tmp_path, str(path)) == ["touched"]
+    assert [name for name, _ in entries(index_of(tmp_path, str(path)))] == ["b.jpg"]
+
+
 @pytest.mark.parametrize("members", [[("b.jpg", b"1")], [("b.jpg", b"1"), ("c.jpg", b"1")], [], [("a.jpg", b"12")]])
 def test_another_tar_of_the_same_name_is_read_anew(tmp_path: Path, members: Sequence[tuple[str, bytes]]) -> None:
     path = tmp_path / "a.tar"
@@ -216,6 +244,7 @@ def test_chunks_and_joins_change_nothing(tmp_path_factory: pytest.TempPathFactor
     whole = index_of(folder / "1", *addresses)
     with (
         patch.object(build, "CHUNK_MEMBERS", size),
+        patch.object(build, "MOST_CHUNKS", 2),
         patch("archive.images.index.merge._ROWS_AT_ONCE", size),
         patch("archive.images.index.merge._MEMBERS_AT_ONCE", size),
         patch("archive.images.index.merge._BYTES_AT_ONCE", size),
@@ -289,7 +318,7 @@ def test_a_reader_never_takes_another_file_for_its_own(tmp_path: Path) -> None:
 
 
 def test_an_index_on_a_store_is_copied_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     store = fsspec.filesystem("memory")
     folder = f"memory://{tmp_path.name}/index"
     a = tar(tmp_path / "a.tar", ("1.jpg", b"1"))
@@ -316,3 +345,20 @@ def test_progress_and_examples(tmp_path: Path) -> None:
     assert index.examples(3) == ["0-0.jpg", "1-2.jpg", "3-1.jpg"]
     assert index_of(tmp_path / "none").examples(3) == []
     assert places(index_of(tmp_path / "none"), "a.jpg") == ["missing"]
+
+
+def test_an_interruption_does_not_wait_for_large_shards(tmp_path: Path) -> None:
+    shards = [tar(tmp_path / name, ("1.jpg", b"x")) for name in ("a.tar", "b.tar")]
+    at_work, ended = threading.Event(), threading.Event()
+
+    def build_slowly(shard: str, *_: object) -> None:
+        if shard == shards[1]:
+            at_work.set()
+            ended.wait(30)
+        assert at_work.wait(30)
+        raise KeyboardInterrupt
+
+    with patch.object(update, "build", build_slowly), pytest.raises(KeyboardInterrupt):
+        updated(tmp_path, *shards)
+    assert not ended.is_set()
+    ended.set()

@@ -92,7 +92,7 @@ def test_options_win() -> None:
         (
             {"id": "gk", "body": "a"},
             {"id": "id", "text": "nothing"},
-            "no post by these options; fields seen: id, body; add --id id --text nothing",
+            "no post by these options; fields seen: id, body; no record has 'nothing': give another --text",
         ),
         ({f"k{i}": i for i in range(30)}, {}, "k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, …; "),
         ({"a\n\x1b[31m": 1}, {}, "fields seen: a\ufffd\ufffd\\[31m; "),
