@@ -143,7 +143,7 @@ def _scores(data: Sequence[TextExample], found: dict[str, list[list[Any]]], seed
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="models.train_texts", description=__doc__)
+    parser = Parser("models.train_texts", __doc__)
     add = parser.add_argument
     add("--base", type=Path, required=True, help="trained bundle")
     add("--data", type=Path, nargs="+", required=True, help="labelled posts that the base was not trained on, with captions beside them")
