@@ -8,7 +8,14 @@ if TYPE_CHECKING:
     from models.postner import Postner
 
 
-def load(model: str | None = None, detector: str | None = None, device: str = "auto", threads: int = 0, ocr: str | None = None) -> Postner:
+def load(
+    model: str | None = None,
+    detector: str | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    ocr: str | None = None,
+    precision: str = "auto",
+) -> Postner:
     """Load a bundle and a detector, to annotate texts and their pictures with.
 
     Args:
@@ -17,10 +24,11 @@ def load(model: str | None = None, detector: str | None = None, device: str = "a
         device: `auto`, `cpu`, `cuda` or `cuda:1`.
         threads: of the models on a CPU; 0 for one per core.
         ocr: as `--ocr`: `rapidocr` reads what is written in pictures; `none`, or not given, reads nothing.
+        precision: number format of the networks, as `--precision`: `auto`, `float32`, `bfloat16`, or on a CPU `int8`.
 
     Raises:
-        ValueError: a model cannot be loaded, or there is no such device. The message is one sentence with the cure.
+        ValueError: a model cannot be loaded, or there is no such device or precision. The message is one sentence with the cure.
     """
     from models.postner import Postner  # takes seconds: torch
 
-    return Postner(model, detector, device, threads, None if ocr == "none" else ocr)
+    return Postner(model, detector, device, threads, None if ocr == "none" else ocr, precision)

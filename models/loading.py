@@ -16,9 +16,9 @@ import torch
 from archive.scratch import scratch_folder
 from archive.stores import resolve
 from models.inference.options import ModelOptions
-from models.inference.precision import usable_text_precision
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import FILES, BundleError, load_bundle, read_settings
+from models.tagging.tokenizers import limit_tokenizers
 from models.vision.vision_model import VisionModel
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -42,15 +42,15 @@ def load_annotator(options: ModelOptions) -> Annotator:
     """Return the annotator for the objects and grids of the vision model. Raises DetectorError, BundleError."""
     vision_model = load_vision_model(options)
     here = options.here()
-    precision = usable_text_precision(options.precision, here.device)
+    limit_tokenizers(here.threads)
     return Annotator(
-        load_bundle(local_folder(here.model), reads_text=here.device != "cpu" or precision == "float32"),
+        load_bundle(local_folder(here.model), reads_text=here.device != "cpu" or here.precision == "float32"),
         vision_model.names,
         vision_model.grid_id,
         here.device,
         here.batch_size,
         here.threads,
-        precision,
+        here.precision,
     )
 
 

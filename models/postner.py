@@ -46,10 +46,11 @@ class Postner:
     Several threads may call `annotate`; they take turns.
     """
 
-    def __init__(self, model: str | None, detector: str | None, device: str, threads: int, ocr: str | None) -> None:
+    def __init__(self, model: str | None, detector: str | None, device: str, threads: int, ocr: str | None, precision: str) -> None:
         if threads < 0:
             raise ValueError(f"threads={threads}: give 1 or more, or 0 for one per core")
-        options = ModelOptions(model or SHIPPED, detector_or_none(detector or SHIPPED), device, threads=threads, ocr=ocr)
+        networks = (model or SHIPPED, detector_or_none(detector or SHIPPED), device)
+        options = ModelOptions(*networks, threads=threads, ocr=ocr, precision=precision)
         self._thread = single_thread()
         before = torch.get_num_threads()
         try:

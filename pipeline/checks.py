@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from models.inference.precision import has_runtime
 from models.loading import load_annotator, load_vision_model
 from models.tagging.bundle import BundleError
 from models.vision.detectors import DetectorError
@@ -47,7 +48,16 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
         )
         notes.append(f"the picture features of {settings.name} are those of {settings.grid}: {reads}")
     engines = {"detector": vision_model.engine, "tagger": annotator.engine} if vision_model.engine else {"tagger": annotator.engine}
-    precision = models.here().precision if local else options.precision
+    here = models.here()
+    if here.device == "cpu":
+        why = "cannot run it" if has_runtime() else "is not installed"
+        asked = ("detector",) if here.precision == "float32" else ("detector", "tagger")  # a tagger in float32 is torch's
+        notes += [
+            f"the {network} runs by {engines[network]}, more slowly: openvino {why}"
+            for network in asked
+            if engines.get(network, "").startswith("torch")
+        ]
+    precision = here.precision if local else options.precision
     return LoadedModels(
         annotator.bundle.label, vision_model.detector_id, vision_model.text_reader_id, notes, precision, engines if local else {}
     )

@@ -144,7 +144,7 @@ class RunOptions:
     precision: str = option(
         "auto",
         metavar="FORMAT",
-        default_means="bfloat16 where the machine computes in it, else float32",
+        default_means="int8 on a CPU that is fast in it, else bfloat16 or float32",
         choices=PRECISIONS,
         changes_rows=True,
         help="number format of the models: `auto`, `float32`, `bfloat16`, or on a CPU `int8`",
@@ -154,7 +154,7 @@ class RunOptions:
         metavar="N",
         least=1,
         most=LARGEST,
-        help="texts per call of the tagger, and on a GPU pictures per call of the detector; on a CPU each picture runs alone",
+        help="on a GPU, texts of full length (or more short ones) and pictures per call; a CPU runs one picture, or 128 subwords, at a time",
     )
     threads: int = option(
         0, metavar="N", default_means="one per core", least=0, help="threads of the models, of all local workers together"

@@ -19,7 +19,7 @@ Shapes = tuple[tuple[int, ...], ...]
 ANY_SHAPE: Shapes = ()
 """Stands for all shapes where one compiled network serves them."""
 
-HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 """What OpenVINO calls the precisions; in an int8 network it is that of the layers that are not quantised."""
 
 
@@ -81,6 +81,8 @@ class Engine:
         with self._compiling:
             if shapes not in self._compiled:
                 self._compiled[shapes] = self._compile(shapes)
+                if self._any_shape:  # what is converted would stay in memory for nothing
+                    del self._convert, self._model
 
     def _request(self, shapes: Shapes) -> Any:
         requests = self._requests.by_shapes

@@ -18,7 +18,7 @@ class ModelOptions:
         detector: ultralytics `.pt` or `.yaml` name, `.onnx` file, folder of a detector, or `shipped`; None for no detector.
         ocr: name of the text reader; None for no text reader.
         device: `cpu`, `cuda`, `cuda:1`, or `auto`.
-        batch_size: windows of text per call of the tagger.
+        batch_size: on a GPU, texts of full length per call of the tagger, and pictures per call of the detector.
         threads: of both models on a CPU; 0 for one per core.
         precision: number format of the networks: `float32`, `bfloat16`, `int8`, or `auto`.
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
+from typing import Any
 
 PRECISIONS = "auto|float32|bfloat16|int8"
 """Regular expression of the values of `--precision`."""
@@ -14,7 +16,7 @@ RUNTIME = "openvino"
 def usable_precision(precision: str, device: str) -> str:
     """Return the number format that stands for a `--precision` value on a device: `float32`, `bfloat16` or `int8`.
 
-    `auto` is bfloat16 if the device computes in it, else float32.
+    `auto` is the fastest one: on a CPU int8 if it multiplies int8 fast, else what `float_precision` returns.
 
     Args:
         precision: value of the option.
@@ -30,28 +32,24 @@ def usable_precision(precision: str, device: str) -> str:
             raise ValueError("--precision int8 is for CPUs only: use bfloat16 or float32 on a GPU")
         return "bfloat16" if precision == "auto" else precision
     if precision == "auto":
-        return "bfloat16" if _has_bfloat16() else "float32"
+        return "int8" if _has_int8() and has_runtime() else float_precision()
     if precision == "bfloat16" and not _has_bfloat16():
         raise ValueError("--precision bfloat16: this CPU does not compute in it (no avx512_bf16, no amx_bf16), use float32 or auto")
     if precision == "int8" and not has_runtime():
         raise ValueError(f"--precision int8 needs the package {RUNTIME}, which is not installed: install it, or use bfloat16 or float32")
+    if precision == "int8" and not _has_int8():
+        raise ValueError("--precision int8: this CPU has no fast products of int8 (no avx512_vnni, no avx_vnni), use float32 or auto")
     return precision
 
 
-def usable_text_precision(precision: str, device: str) -> str:
-    """Return the number format of the text encoder, where `auto` is int8 on a CPU that multiplies int8 fast.
+def float_precision() -> str:
+    """Return the fastest number format of a CPU for a network that is not quantised: `bfloat16` or `float32`.
 
-    There the activations get their scales when they are computed, so int8 costs no calibration and hardly any quality.
-
-    Args:
-        precision, device: as for `usable_precision`.
-
-    Raises:
-        ValueError: as `usable_precision`.
+    Intel's CPUs without AMX have instructions for bfloat16 too, at half the speed of float32 (docs/performance.md).
     """
-    if precision == "auto" and device == "cpu":
-        return "int8" if _has_int8() and has_runtime() else "float32"
-    return usable_precision(precision, device)
+    flags = _flags()
+    is_fast = flags.get("amx_bf16") or (flags.get("avx512_bf16") and not str(flags.get("cpu_name")).startswith("Intel"))
+    return "bfloat16" if is_fast else "float32"
 
 
 def has_runtime() -> bool:
@@ -60,14 +58,16 @@ def has_runtime() -> bool:
 
 
 def _has_bfloat16() -> bool:
-    import torch  # takes seconds, and the options are parsed without it
-
-    flags = torch.cpu.get_capabilities()
+    flags = _flags()
     return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
 
 
 def _has_int8() -> bool:
-    import torch
-
-    flags = torch.cpu.get_capabilities()
+    flags = _flags()
     return bool(flags.get("avx512_vnni") or flags.get("avx_vnni"))
+
+
+def _flags() -> Mapping[str, Any]:
+    import torch  # takes seconds, and the options are parsed without it
+
+    return torch.cpu.get_capabilities()

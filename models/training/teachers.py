@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from models.inference.precision import usable_text_precision
+from models.inference.precision import usable_precision
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import load_bundle
 from models.tagging.words import split_words
@@ -48,7 +48,7 @@ def _marginals_of(texts: Sequence[str], folder: Path, types: tuple[str, ...], de
     bundle = load_bundle(folder)
     if bundle.tagger.config.types != types:
         raise ValueError(f"--teacher {folder} has the types {', '.join(bundle.tagger.config.types)}, the student {', '.join(types)}")
-    annotator = Annotator(bundle, (), None, device, threads=threads, precision=usable_text_precision("auto", device))
+    annotator = Annotator(bundle, (), None, device, threads=threads, precision=usable_precision("auto", device))
     marginals = []
     for start in tqdm(range(0, len(texts), BATCH_SIZE), desc=f"teacher {bundle.settings.name}", disable=None):
         marginals += annotator.marginals([(text, {}) for text in texts[start : start + BATCH_SIZE]])

@@ -24,6 +24,9 @@ from safetensors.torch import load_file
 from archive.digest import file_sha256
 from models.vision.detectors.detector import DetectorError
 
+WEIGHTS, INT8_FILES = "model.safetensors", ("int8.xml", "int8.bin")
+"""Files of a folder; `config.json` has their SHA-256, of the second ones under `int8`."""
+
 
 @dataclass(frozen=True)
 class NetworkSource:
@@ -34,12 +37,14 @@ class NetworkSource:
         names: class names by id.
         digest: SHA-256 of the weights.
         build: returns the network, in eval mode, batch normalisation fused into its convolutions.
+        int8: file of the network for OpenVINO, quantised by `models.vision.quantize`; None where there is none.
     """
 
     name: str
     names: tuple[str, ...]
     digest: str
     build: Callable[[], Any]
+    int8: Path | None = None
 
 
 def find_network(spec: str) -> NetworkSource:
@@ -110,16 +115,21 @@ def _from_folder(folder: Path) -> NetworkSource:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if not config.get("architecture", "").endswith(".yaml"):  # any other name ultralytics would open as a file that may hold code
         raise DetectorError(f"--detector {str(folder)!r}: the architecture in config.json is no name of an ultralytics .yaml")
-    weights = folder / "model.safetensors"
-    if not weights.is_file() or file_sha256(weights) != config["sha256"]:
-        raise DetectorError(f"--detector {str(folder)!r}: model.safetensors is not the file that config.json describes: copy it again")
+    _check_files(folder, {WEIGHTS: config["sha256"]} | config.get("int8", {}))
 
     def build() -> Any:
         network = empty_network(config["architecture"])
-        network.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
+        network.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()})
         return network
 
-    return NetworkSource(f"{config['name']}@{config['sha256'][:12]}", tuple(config["names"]), config["sha256"], build)
+    int8 = folder / INT8_FILES[0] if "int8" in config else None
+    return NetworkSource(f"{config['name']}@{config['sha256'][:12]}", tuple(config["names"]), config["sha256"], build, int8)
+
+
+def _check_files(folder: Path, digests: dict[str, str]) -> None:
+    for name, digest in digests.items():
+        if name not in (WEIGHTS, *INT8_FILES) or not (folder / name).is_file() or file_sha256(folder / name) != digest:
+            raise DetectorError(f"--detector {str(folder)!r}: {name} is not the file that config.json describes: copy it again")
 
 
 def empty_network(architecture: str) -> Any:

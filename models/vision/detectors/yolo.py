@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from torch.nn import functional
 
 from models.inference.engine import Engine
 from models.inference.pool import InferencePool
-from models.inference.precision import has_runtime
+from models.inference.precision import float_precision, has_runtime
 from models.vision.detectors.detector import to_features
 from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import NetworkSource, find_network
@@ -23,6 +25,11 @@ from models.vision.images.features import GRID_SIDE, ImageFeatures
 
 if TYPE_CHECKING:
     import openvino
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of what is made of a network; compiled networks of another version are not used."""
 
 Run = Callable[[np.ndarray], tuple[Tensor, Tensor]]
 """(B, H, W, 3) uint8 RGB to raw predictions, (B, ...), and features of the cells, (B, C, H / stride, W / stride)."""
@@ -91,35 +98,64 @@ class YoloNetwork(nn.Module):
 
 def _runtime(source: NetworkSource, device: torch.device, threads: int, precision: str) -> tuple[Run, bool, str]:
     """Return what runs the network, whether it takes rectangles, and its name."""
+    if precision == "int8" and not source.int8:
+        precision = float_precision()
     if device.type == "cpu" and has_runtime():
-        engine = Engine(f"yolo {source.digest}", lambda: converted(source), precision, threads)
+        try:
+            return _by_openvino(source, threads, precision)
+        except Exception as error:  # networks are of any kind, and what converts them raises errors of several libraries
+            log.warning("%s runs by torch, more slowly: OpenVINO cannot run it (%s)", source.name, " ".join(str(error).split())[:200])
+    return _by_torch(source, device, precision)
 
-        def run(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
-            output, features = engine([pixels])
-            return torch.from_numpy(output), torch.from_numpy(features)
 
-        return run, True, engine.name
-    network = YoloNetwork(source.build()).to(device).to(memory_format=torch.channels_last)
-    dtype = torch.float32 if precision == "float32" else torch.bfloat16
+def _by_openvino(source: NetworkSource, threads: int, precision: str) -> tuple[Run, bool, str]:
+    def convert() -> openvino.Model:
+        return read_int8(source) if precision == "int8" else converted(source)
 
-    def run_by_torch(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
+    engine = Engine(f"yolo {VERSION} {source.digest}", convert, precision, threads)
+    engine.prepare(((1, YoloDetector.side, YoloDetector.side, 3),))
+
+    def run(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
+        output, features = engine([pixels])
+        return torch.from_numpy(output), torch.from_numpy(features)
+
+    return run, True, engine.name
+
+
+def _by_torch(source: NetworkSource, device: torch.device, precision: str) -> tuple[Run, bool, str]:
+    network = YoloNetwork(source.build()).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+    def run(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             return network(torch.from_numpy(pixels).to(device))
 
-    return run_by_torch, False, f"torch {str(dtype).removeprefix('torch.')}"
+    return run, False, f"torch {precision}"
+
+
+def read_int8(source: NetworkSource) -> openvino.Model:
+    """Return the quantised network of a folder."""
+    import openvino
+
+    return openvino.Core().read_model(source.int8)
 
 
 def converted(source: NetworkSource) -> openvino.Model:
-    """Return a network as OpenVINO's, for any height and width."""
+    """Return a network as OpenVINO's, for any height and width. Raises ValueError if it is right for one shape only."""
     import openvino
 
-    with torch.inference_mode(False), torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of tracing; the comparison below looks for what they warn of
         network = source.build()
         head = network.model[-1]
         head.export, head.dynamic, head.format = True, True, "openvino"  # as ultralytics' own export does
-        pixels = torch.zeros(1, YoloDetector.side, YoloDetector.side, 3, dtype=torch.uint8)
-        traced = torch.jit.trace(YoloNetwork(network).eval(), pixels, check_trace=False)
-        return openvino.convert_model(traced, example_input=pixels)
+        module = YoloNetwork(network).eval()
+        square, other = (torch.randint(256, (1, height, YoloDetector.side, 3), dtype=torch.uint8) for height in (YoloDetector.side, 448))
+        traced = torch.jit.trace(module, square, check_trace=False)
+        if not torch.allclose(traced(other)[0], module(other)[0], atol=0.1):
+            raise ValueError("its trace is right for one shape only")
+        return openvino.convert_model(traced, example_input=square)
 
 
 def _grid(canvas: Canvas, features: Tensor) -> Tensor:
