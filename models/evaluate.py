@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from archive.command_line import Parser
+from models.datasets.captions import read_captions
 from models.datasets.conll import file_of, read_all, type_names_in
 from models.datasets.pictures import thumbnails
 from models.datasets.type_names import add_map_option, check_renames, renames_of, types_of
@@ -43,8 +44,10 @@ def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 2 if an option or a file is wrong."""
     parser = _parser()
     options = parser.parse_args(argv)
-    if options.condition != "without" and not options.images and (options.compare or not options.rows):
-        parser.error(f"--condition {options.condition} needs --images: give them, or --condition without to score the text alone")
+    if options.condition != "without" and not (options.images or options.captions) and (options.compare or not options.rows):
+        parser.error(
+            f"--condition {options.condition} needs --images or --captions: give them, or --condition without to score the text alone"
+        )
     for name, least in (("threads", 0), ("resamples", 1)):
         if getattr(options, name) < least:
             parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
@@ -107,10 +110,16 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _bundle(model: str, options: argparse.Namespace) -> BundleCandidate:
-    detector = None if options.condition == "without" else options.detector
+    is_text = options.condition == "without"
+    detector = None if is_text or not options.images else options.detector
     models = ModelOptions(model, detector, options.device, threads=options.threads, precision=options.precision)
-    images = None if options.condition == "without" else options.images
-    return BundleCandidate(load_annotator(models), load_vision_model(models), images, options.cache, options.condition, options.seed)
+    images = None if is_text else options.images
+    captions: dict[str, str] = {}
+    for path in options.data if options.captions and not is_text else ():
+        captions |= read_captions(file_of(path, "valid"))
+    return BundleCandidate(
+        load_annotator(models), load_vision_model(models), images, captions, options.cache, options.condition, options.seed
+    )
 
 
 def _write_errors(report: dict[str, Any], labelled: Labelled, found: Found, options: argparse.Namespace) -> None:
@@ -167,8 +176,14 @@ def _parser() -> Parser:
     add("--compare", metavar="BUNDLE", help="second bundle; tells the difference of F1 with its interval, by a paired bootstrap")
     add("--errors", type=Path, metavar="FILE", help="file for all errors (.jsonl); FILE.html shows them with their pictures")
     add("--images", help="glob of image shards, or a folder")
+    add("--captions", action="store_true", help="read the captions beside each file of --data as alternative texts of the pictures")
     add("--detector", type=detector_or_none, default=SHIPPED, help="as in run_pipeline.py")
-    add("--condition", choices=CONDITIONS, default="with", help="pictures: each post's own, none, or each other's (default: with)")
+    add(
+        "--condition",
+        choices=CONDITIONS,
+        default="with",
+        help="pictures and captions: each post's own, none, or each other's (default: with)",
+    )
     add("--cache", type=Path, help="file that stores the features of pictures for the next run")
     add("--json", type=Path, help="file for all scores (.json)")
     add("--plot", type=Path, help="file for the reliability diagram (.png)")
