@@ -140,4 +140,5 @@ def _example(tagger: Tagger, rows: int, length: int) -> Batch:
     vocabulary = tagger.encoder.get_input_embeddings().num_embeddings
     subwords = chance.integers(0, vocabulary, shape)
     augmentation = chance.integers(0, len(tagger.table), shape) if tagger.config.augmentation != "none" else np.zeros(shape, np.int64)
-    return Batch(*map(torch.from_numpy, (subwords, mask, augmentation, chance.integers(0, SHAPES, shape))), ())
+    shapes = chance.integers(0, SHAPES, shape)
+    return Batch(torch.from_numpy(subwords), torch.from_numpy(mask), torch.from_numpy(augmentation), torch.from_numpy(shapes), ())
