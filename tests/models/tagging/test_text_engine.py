@@ -138,11 +138,11 @@ def annotate(posts: list[tuple[str, int]], precision: str, threads: int, batch_s
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
     posts=st.lists(
         st.tuples(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join) | st.just("Boston and Paris " * 90), st.integers(0, 3)),
-        max_size=20,
+        max_size=8,
         unique=True,
     )
 )
