@@ -46,15 +46,17 @@ class YoloDetector:
         device: of the network.
         threads: pictures that run in parallel on a CPU.
         precision: number format.
+        is_reference: run by torch on squares, as everything else is compared with, also on a CPU.
     """
 
     side = 640
 
-    def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None:
+    def __init__(self, spec: str, device: str, threads: int, precision: str = "float32", is_reference: bool = False) -> None:
         source = find_network(spec)
         self.name, self.names = source.name, source.names
         self._pool = InferencePool(torch.device(device), threads)
-        self._run, self._reads_rectangles, self.engine = _runtime(source, torch.device(device), threads, precision)
+        runtime = by_torch(source, torch.device(device), precision) if is_reference else _runtime(source, device, threads, precision)
+        self._run, self._reads_rectangles, self.engine = runtime
         (found,) = self.detect([Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)])
         assert found.grid is not None
         self.grid_width = found.grid.shape[1]
@@ -96,19 +98,21 @@ class YoloNetwork(nn.Module):
         self._of_thread.features = features
 
 
-def _runtime(source: NetworkSource, device: torch.device, threads: int, precision: str) -> tuple[Run, bool, str]:
+def _runtime(source: NetworkSource, device: str, threads: int, precision: str) -> tuple[Run, bool, str]:
     """Return what runs the network, whether it takes rectangles, and its name."""
     if precision == "int8" and not source.int8:
         precision = float_precision()
-    if device.type == "cpu" and has_runtime():
+    if device == "cpu" and has_runtime():
         try:
-            return _by_openvino(source, threads, precision)
+            return by_openvino(source, threads, precision)
         except Exception as error:  # networks are of any kind, and what converts them raises errors of several libraries
             log.warning("%s runs by torch, more slowly: OpenVINO cannot run it (%s)", source.name, " ".join(str(error).split())[:200])
-    return _by_torch(source, device, precision)
+    return by_torch(source, torch.device(device), precision)
 
 
-def _by_openvino(source: NetworkSource, threads: int, precision: str) -> tuple[Run, bool, str]:
+def by_openvino(source: NetworkSource, threads: int, precision: str) -> tuple[Run, bool, str]:
+    """Return what `_runtime` does, for a CPU."""
+
     def convert() -> openvino.Model:
         return read_int8(source) if precision == "int8" else converted(source)
 
@@ -122,7 +126,8 @@ def _by_openvino(source: NetworkSource, threads: int, precision: str) -> tuple[R
     return run, True, engine.name
 
 
-def _by_torch(source: NetworkSource, device: torch.device, precision: str) -> tuple[Run, bool, str]:
+def by_torch(source: NetworkSource, device: torch.device, precision: str) -> tuple[Run, bool, str]:
+    """Return what `_runtime` does, for any device."""
     network = YoloNetwork(source.build()).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32

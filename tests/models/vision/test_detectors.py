@@ -28,7 +28,7 @@ from models.inference.precision import usable_precision
 from models.pretrained import PRETRAINED
 from models.vision.agreement import agreement
 from models.vision.backbone import Backbone
-from models.vision.detectors import Detector, DetectorError, load_detector, yolo
+from models.vision.detectors import Detector, DetectorError, YoloDetector, load_detector
 from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import find_network
 from models.vision.images.canvas import Canvas, letterbox
@@ -178,14 +178,11 @@ def demo_pictures() -> list[Canvas]:
 
 
 @EACH_PRECISION
-def test_each_precision_agrees_with_torch_on_squares(
-    demo_pictures: list[Canvas], hopper: Picture, precision: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_precision_agrees_with_torch_on_squares(demo_pictures: list[Canvas], hopper: Picture, precision: str) -> None:
     fast = load_detector(str(SHIPPED), "cpu", 1, precision)
     assert fast.engine.endswith(precision)
     assert fast.engine.startswith("openvino")
-    monkeypatch.setattr(yolo, "has_runtime", lambda: False)
-    exact = load_detector(str(SHIPPED), "cpu", 1)
+    exact = YoloDetector(str(SHIPPED), "cpu", 1, is_reference=True)
     assert exact.engine == "torch float32"
     canvases = [*demo_pictures, letterbox(hopper, 640)]
     of_fast, of_exact = fast.detect(canvases), exact.detect(canvases)
