@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 VERSION = 1
 """Of what is made of a network; compiled networks of another version are not used."""
 
+LARGE_BYTES = 64 * 2**20
+"""A network with more weights is compiled once for all shapes, since each compiled one holds its own."""
+
 Run = Callable[[np.ndarray], tuple[Tensor, Tensor]]
 """(B, H, W, 3) uint8 RGB to raw predictions, (B, ...), and features of the cells, (B, C, H / stride, W / stride)."""
 
@@ -116,8 +119,9 @@ def by_openvino(source: NetworkSource, threads: int, precision: str) -> tuple[Ru
     def convert() -> openvino.Model:
         return read_int8(source) if precision == "int8" else converted(source)
 
-    engine = Engine(f"yolo {VERSION} {source.digest}", convert, precision, threads)
-    engine.prepare(((1, YoloDetector.side, YoloDetector.side, 3),))
+    is_large = source.weight_bytes > LARGE_BYTES
+    engine = Engine(f"yolo {VERSION} {source.digest}", convert, precision, threads, any_shape=is_large)
+    engine([np.zeros((1, YoloDetector.side, YoloDetector.side, 3), np.uint8)])  # what it cannot run fails here
 
     def run(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
         output, features = engine([pixels])
