@@ -14,12 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from archive.command_line import Parser
+from models.datasets.captions import read_captions
 from models.datasets.conll import file_of, read_all, type_names_in
 from models.datasets.pictures import thumbnails
 from models.datasets.type_names import add_map_option, check_renames, renames_of, types_of
@@ -42,8 +44,10 @@ def main(argv: list[str]) -> int:
     """Run the command and return its exit status: 2 if an option or a file is wrong."""
     parser = _parser()
     options = parser.parse_args(argv)
-    if options.condition != "without" and not options.images and (options.compare or not options.rows):
-        parser.error(f"--condition {options.condition} needs --images: give them, or --condition without to score the text alone")
+    if options.condition != "without" and not (options.images or options.captions) and (options.compare or not options.rows):
+        parser.error(
+            f"--condition {options.condition} needs --images or --captions: give them, or --condition without to score the text alone"
+        )
     for name, least in (("threads", 0), ("resamples", 1)):
         if getattr(options, name) < least:
             parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
@@ -106,10 +110,16 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _bundle(model: str, options: argparse.Namespace) -> BundleCandidate:
-    detector = None if options.condition == "without" else options.detector
+    is_text = options.condition == "without"
+    detector = None if is_text or not options.images else options.detector
     models = ModelOptions(model, detector, options.device, threads=options.threads, precision=options.precision)
-    images = None if options.condition == "without" else options.images
-    return BundleCandidate(load_annotator(models), load_vision_model(models), images, options.cache, options.condition, options.seed)
+    images = None if is_text else options.images
+    captions: dict[str, str] = {}
+    for path in options.data if options.captions and not is_text else ():
+        captions |= read_captions(file_of(path, "valid"))
+    return BundleCandidate(
+        load_annotator(models), load_vision_model(models), images, captions, options.cache, options.condition, options.seed
+    )
 
 
 def _write_errors(report: dict[str, Any], labelled: Labelled, found: Found, options: argparse.Namespace) -> None:
@@ -125,9 +135,10 @@ def _write_errors(report: dict[str, Any], labelled: Labelled, found: Found, opti
 
 def _table(report: dict[str, Any]) -> str:
     low, high = report["lenient"]["ci95"]
-    lines = [f"{report['model']}, {report['posts']:,} posts, pictures: {report['condition']}", "", "            F1     P      R"]
+    lines = [f"{report['model']}, {report['posts']:,} posts, pictures: {report['condition']}", ""]
     rows = {name: report[name] for name in ("lenient", "strict", "spans")} | report["types"]
-    lines += [f"  {name:<8}" + "".join(f"{100 * row[key]:7.2f}" for key in ("f1", "precision", "recall")) for name, row in rows.items()]
+    scores = ([name, *(f"{100 * row[key]:.2f}" for key in ("f1", "precision", "recall"))] for name, row in rows.items())
+    lines += _aligned(["", "F1", "P", "R"], scores)
     lines += [
         "",
         f"  95 % interval of lenient F1: {100 * low:.2f} to {100 * high:.2f}",
@@ -143,9 +154,15 @@ def _table(report: dict[str, Any]) -> str:
             f"difference {100 * one['difference']:+.2f}, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
         )
     names = list(report["confusion"])
-    lines += ["", "  gold \\ found" + "".join(f"{name:>7}" for name in names)]
-    lines += [f"  {name:<12}" + "".join(f"{row[column]:>7}" for column in names) for name, row in report["confusion"].items()]
-    return "\n".join(lines)
+    counts = ([name, *(str(row[column]) for column in names)] for name, row in report["confusion"].items())
+    return "\n".join([*lines, "", *_aligned(["gold \\ found", *names], counts)])
+
+
+def _aligned(head: list[str], rows: Iterable[list[str]]) -> list[str]:
+    """Return the lines of a table: its first column to the left, the others to the right."""
+    table = [head, *rows]
+    first, *others = (max(map(len, column)) for column in zip(*table, strict=True))
+    return [f"  {row[0]:<{first}}" + "".join(f"  {cell:>{wide}}" for cell, wide in zip(row[1:], others, strict=True)) for row in table]
 
 
 def _parser() -> Parser:
@@ -159,8 +176,14 @@ def _parser() -> Parser:
     add("--compare", metavar="BUNDLE", help="second bundle; tells the difference of F1 with its interval, by a paired bootstrap")
     add("--errors", type=Path, metavar="FILE", help="file for all errors (.jsonl); FILE.html shows them with their pictures")
     add("--images", help="glob of image shards, or a folder")
+    add("--captions", action="store_true", help="read the captions beside each file of --data as alternative texts of the pictures")
     add("--detector", type=detector_or_none, default=SHIPPED, help="as in run_pipeline.py")
-    add("--condition", choices=CONDITIONS, default="with", help="pictures: each post's own, none, or each other's (default: with)")
+    add(
+        "--condition",
+        choices=CONDITIONS,
+        default="with",
+        help="pictures and captions: each post's own, none, or each other's (default: with)",
+    )
     add("--cache", type=Path, help="file that stores the features of pictures for the next run")
     add("--json", type=Path, help="file for all scores (.json)")
     add("--plot", type=Path, help="file for the reliability diagram (.png)")

@@ -20,7 +20,8 @@ from models.inference.options import detector_or_none
 from models.inference.pool import single_thread
 from models.loading import ModelOptions, load_annotator, load_vision_model
 from models.pretrained import SHIPPED
-from models.tagging.picture_texts import tag_texts, texts_of
+from models.tagging.blocks import texts_of
+from models.tagging.picture_texts import tag_texts
 from models.tagging.words import without_half_pairs
 from models.vision.images.features import ImageFeatures
 from models.vision.images.preprocess import PreprocessedImage

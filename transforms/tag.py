@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -14,7 +14,8 @@ from archive.images.image_error import ImageError
 from archive.posts.records import Post, Reject, Slice
 from models.inference.bisect import bisect_on_failure
 from models.tagging.annotate import Annotator, Entity
-from models.tagging.picture_texts import row, tag_texts, texts_of
+from models.tagging.blocks import texts_of
+from models.tagging.picture_texts import row, tag_texts
 from models.vision.images.features import ImageFeatures, TextLine
 from transforms.counters import LIVE, timed
 from transforms.detect import DetectedSlice
@@ -54,7 +55,7 @@ class SliceTagger:
 
     def tag(self, detected: DetectedSlice) -> AnnotatedSlice:
         """Tag the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
-        inputs = [(post.text, _features(post, detected.pictures)) for post in detected.slice.posts]
+        inputs = [(post.text, _features(post, detected.pictures, self._annotator.reads_texts)) for post in detected.slice.posts]
         self._untold = len(inputs)
         with timed("tag"):
             tagged = bisect_on_failure(self._annotator.annotate, inputs)
@@ -118,8 +119,15 @@ def _or_none(entities: list[Entity] | Exception) -> list[Entity]:
     return [] if isinstance(entities, Exception) else entities
 
 
-def _features(post: Post, pictures: dict[str, ImageFeatures | ImageError]) -> dict[str, ImageFeatures]:
-    return {key: picture for key in post.images if isinstance(picture := pictures[key], ImageFeatures)}
+def _features(post: Post, pictures: dict[str, ImageFeatures | ImageError], with_alts: bool) -> dict[str, ImageFeatures]:
+    """Return the features of a post's usable pictures; with alternative texts, also those of a picture that has no more than that."""
+    features = {key: picture for key in post.images if isinstance(picture := pictures[key], ImageFeatures)}
+    if not with_alts or not post.alts:
+        return features
+    alts = {key: alt for key, alt in zip(post.images, post.alts, strict=False) if alt}
+    of_alts = {key: replace(features.get(key, ImageFeatures.empty(0, 0)), alt=alt) for key, alt in alts.items()}
+    both = features | of_alts
+    return {key: both[key] for key in post.images if key in both}
 
 
 def _image_rejects(post: Post, detected: DetectedSlice) -> Iterator[Reject]:

@@ -43,6 +43,7 @@ def write_token_classifier(folder: Path, texts: Mapping[str, str], rows: Mapping
     model = AutoModelForTokenClassification.from_config(config, dtype=torch.float32).eval()
     model.base_model.load_state_dict(bundle.tagger.encoder.state_dict())
     torch.set_num_threads(1)
+    tokenizer = AutoTokenizer.from_pretrained(local_folder(ModelOptions().here().model) / "tokenizer", local_files_only=True)
     inputs, targets = [], []
     with torch.inference_mode():
         for post_id, text in islice(texts.items(), FITTED_TO):

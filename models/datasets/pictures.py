@@ -27,7 +27,7 @@ from models.vision.vision_model import VisionModel
 
 BATCH = 32
 THUMBNAIL_SIDE = 240
-FEATURE_FIELDS = tuple(field.name for field in fields(ImageFeatures) if field.name != "lines")
+FEATURE_FIELDS = tuple(field.name for field in fields(ImageFeatures) if field.name not in ("lines", "alt"))
 SCALARS = {"width": int, "height": int, "is_partial": bool}
 PLACE = "place"
 """Name of the array of `_place` in the cache."""

@@ -91,9 +91,14 @@ def difference(
         seed: of the random numbers.
     """
     first, second = (_counts_of(posts, of_model, is_counted) for of_model in found)
+    return bootstrap_difference(first, second, resamples, seed)
+
+
+def bootstrap_difference(first: np.ndarray, second: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
+    """Return what `difference` does for the counts (N, 3) of two models on the same posts."""
     scores = [float(_f1(one.sum(0))) for one in (first, second)]
     chance = np.random.default_rng(seed)
-    times = chance.multinomial(len(posts), np.full(len(posts), 1 / len(posts)), size=resamples)
+    times = chance.multinomial(len(first), np.full(len(first), 1 / len(first)), size=resamples)
     low, high = np.percentile(_f1(times @ first) - _f1(times @ second), [2.5, 97.5])
     return {"f1": scores, "difference": scores[0] - scores[1], "ci95": [float(low), float(high)]}
 

@@ -16,6 +16,7 @@ from models.tagging.encoding import Encoder
 from models.tagging.evidence import visual_share, weighed
 from models.tagging.granularities import Evidence, Source
 from models.tagging.labels import Span, spans_of
+from models.tagging.tag_texts import TextWeight, add_texts
 from models.tagging.tag_words import WordOutputs, WordTagger
 from models.tagging.tagger import Batch, Tagger
 from models.tagging.text_engine import TextEngine, TextEngineError
@@ -107,6 +108,11 @@ class Annotator:
         self._words.on_batch = on_batch
 
     @property
+    def reads_texts(self) -> bool:
+        """Whether the tagger reads the words of pictures: `ImageFeatures.lines` and `alt`."""
+        return self.bundle.tagger.config.texts_width > 0
+
+    @property
     def max_pictures(self) -> int:
         """How many pictures of a post are read: the first ones."""
         return self.bundle.settings.max_pictures
@@ -124,20 +130,20 @@ class Annotator:
     @torch.inference_mode()
     def _annotate(self, posts: Sequence[TextAndPictures]) -> list[list[Entity]]:
         bounds = [split_words(text) for text, _ in posts]
-        outputs = self._words.tag(_words(posts, bounds), _features(posts))
+        outputs, texts = self._outputs(_words(posts, bounds), _features(posts))
         entities: list[list[Entity]] = [[] for _ in posts]
         for index, span, score, text_score in self._spans(outputs):
             text, pictures = posts[index]
             start, end = bounds[index][span.first][0], bounds[index][span.last][1]
             kind = self.bundle.tagger.config.types[span.type]
-            evidence = self._evidence(pictures, outputs[index], span, visual_share(score, text_score))
+            evidence = self._evidence(pictures, outputs[index], texts.get(index, []), span, visual_share(score, text_score))
             entities[index].append(Entity(text[start:end], kind, start, end, score, evidence))
         return entities
 
     @torch.inference_mode()
     def marginals(self, posts: Sequence[TextAndPictures]) -> list[np.ndarray]:
         """Return the CRF's probability of each tag for each word of `split_words`: (W, T) float32 per post."""
-        outputs = self._words.tag(*_words_and_features(posts))
+        outputs, _ = self._outputs(*_words_and_features(posts))
         tags = self.bundle.tagger.emissions.out_features
         marginals = [np.zeros((0, tags), np.float32)] * len(posts)
         for indices, emissions, mask in self._crf_batches(outputs):
@@ -146,9 +152,23 @@ class Annotator:
                 marginals[index] = probabilities[row, : len(outputs[index].emissions)]
         return marginals
 
+    def _outputs(
+        self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]
+    ) -> tuple[dict[int, WordOutputs], dict[int, list[TextWeight]]]:
+        """Return the outputs of each post that has words, and the weights of the texts of its pictures, by its index."""
+        outputs = self._words.tag(words, features)
+        if not self.reads_texts:
+            return outputs, {}
+        read = [of_post[: self.max_pictures] for of_post in features]
+        return outputs, add_texts(words, read, outputs, self._words, self._tagger)
+
     def batches(self, posts: Sequence[TextAndPictures]) -> list[Batch]:
         """Return the batches that `annotate` gives to the tagger for these posts."""
         return self._words.batches(*_words_and_features(posts))
+
+    def run(self, batches: Sequence[Batch]) -> None:
+        """Run the tagger, and nothing else, on batches: for timings."""
+        self._words.run(batches)
 
     def _crf_batches(self, outputs: dict[int, WordOutputs]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
         """Batch posts of similar length for the CRF: their indices, emissions (B, W, T) and mask (B, W)."""
@@ -189,7 +209,9 @@ class Annotator:
         scores = self._tagger.crf.span_log_probabilities(both, masks, torch.cat([spans, again]), self.bundle.settings.temperature)
         return scores.exp().unflatten(0, (2, len(spans))).tolist()
 
-    def _evidence(self, pictures: Mapping[str, ImageFeatures], outputs: WordOutputs, span: Span, share: float) -> tuple[Evidence, ...]:
+    def _evidence(
+        self, pictures: Mapping[str, ImageFeatures], outputs: WordOutputs, texts: Sequence[TextWeight], span: Span, share: float
+    ) -> tuple[Evidence, ...]:
         """Return the evidence for an entity, `share` of it visual, largest weight first."""
         read = [*pictures.items()][: self.max_pictures]
         if not read:
@@ -205,6 +227,8 @@ class Annotator:
                     for one in granularity.evidence(key, image_features, weights, self._source)
                 ]
             )
+        if self.reads_texts:
+            found.append([Evidence(read[one.picture][0], one.text.kind, one.text.box, float(one.weights[words].mean())) for one in texts])
         return weighed(found, outputs.visual[words], share)
 
 

@@ -1,4 +1,4 @@
-"""Join the lines of text in a picture to blocks, so that a name that is broken over lines is read whole."""
+"""The texts of a picture. Lines that were read are joined to blocks, so that a name that is broken over lines is read whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.vision.images.features import TextLine
+
+OCR, ALT = "ocr", "alt"
+
+MIN_SCORE = 0.8
+"""Blocks that were read with a lower score are kept, but no names are looked for in them."""
 
 LIKE_HEIGHT = 0.6
 """Smaller over larger height of two lines of one block, at least."""
@@ -32,6 +37,37 @@ class Block:
     text: str
     box: np.ndarray
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PictureText:
+    """One text of a picture: a block of lines that were read, or its alt text.
+
+    Attributes:
+        kind: `ocr` or `alt`.
+        text: without spaces at its ends where it was read; an alt text stands as it was given.
+        box: xyxy, pixels of the original, or None for an alt text.
+        score: of the reader, or None for an alt text.
+    """
+
+    kind: str
+    text: str
+    box: tuple[float, float, float, float] | None = None
+    score: float | None = None
+
+    @property
+    def is_legible(self) -> bool:
+        """Whether it was read well enough to look for names in it."""
+        return self.score is None or self.score >= MIN_SCORE
+
+
+def texts_of(lines: Sequence[TextLine], alt: str | None) -> list[PictureText]:
+    """Return the texts of one picture: blocks in reading order, then the alt text unless it is missing or blank."""
+    texts = []
+    for block in join_lines(lines):
+        x1, y1, x2, y2 = block.box.tolist()
+        texts.append(PictureText(OCR, block.text, (x1, y1, x2, y2), block.score))
+    return texts + ([PictureText(ALT, alt)] if alt and not alt.isspace() else [])
 
 
 def join_lines(lines: Sequence[TextLine]) -> list[Block]:

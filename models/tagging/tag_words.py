@@ -38,11 +38,13 @@ class WordOutputs:
         emissions: (W, T) float32.
         weights: per granularity, (W, P * E) float32: E weights for each of P pictures (`Granularity.weights_per_picture`).
         visual: (W, G, T) float32, what each granularity adds to the emissions.
+        text: (W, D) float32, M of the paper; None unless the words of pictures are read.
     """
 
     emissions: np.ndarray
     weights: list[np.ndarray]
     visual: np.ndarray
+    text: np.ndarray | None = None
 
 
 class WordTagger:
@@ -105,6 +107,10 @@ class WordTagger:
         """Return the batches that `tag` runs the tagger on."""
         return [batch for _, batch in self._batches(self._encoder.windows(words), features)]
 
+    def run(self, batches: Sequence[Batch]) -> list[TaggerOutput]:
+        """Run the tagger on batches as `tag` does, and return its outputs: for timings."""
+        return self._pool.run(self._run, [([], batch) for batch in batches])
+
     def _pictures(self, features: Sequence[ImageFeatures]) -> int:
         """Return how many pictures of a post the tagger reads."""
         return min(len(features), self._encoder.max_pictures)
@@ -112,7 +118,8 @@ class WordTagger:
     def _zeros(self, words: int, pictures: int) -> WordOutputs:
         weights = [np.zeros((words, pictures * each), np.float32) for each in self._weights_per_picture]
         tags = self._tagger.emissions.out_features
-        return WordOutputs(np.zeros((words, tags), np.float32), weights, np.zeros((words, len(weights), tags), np.float32))
+        text = np.zeros((words, self._tagger.combine.out_features), np.float32) if self._tagger.config.texts_width else None
+        return WordOutputs(np.zeros((words, tags), np.float32), weights, np.zeros((words, len(weights), tags), np.float32), text)
 
     def _run(self, batches: Sequence[tuple[list[Window], Batch]]) -> list[TaggerOutput]:
         outputs = []
@@ -155,6 +162,8 @@ class WordTagger:
             of_post = outputs[window.post]
             of_post.emissions[window.owned] = emissions[i, window.first_subwords]
             of_post.visual[window.owned] = visual[i, window.first_subwords]
+            if of_post.text is not None and output.text is not None:
+                of_post.text[window.owned] = output.text[i, window.first_subwords].float().cpu().numpy()
             for target, pooled in zip(of_post.weights, weights, strict=True):
                 if pooled is not None:
                     target[window.owned] = pooled[i, window.first_subwords]

@@ -14,6 +14,7 @@ from torch.nn import functional
 from models.tagging.crf import CRF
 from models.tagging.granularities import View, granularities_of
 from models.tagging.granularities.fusion import AttentionLayer
+from models.tagging.granularities.texts import TextsNetwork
 from models.tagging.labels import TYPES, tags_of
 from models.tagging.words import SHAPES
 
@@ -33,6 +34,7 @@ class TaggerConfig:
         casing: whether the shape of a word (capitals, digits, signs) is embedded and added to S.
         granularities: how pictures are read, as `models.tagging.granularities` describes; empty for text alone.
         fusion_width: width of the cross-modal part; 0 for the width of the encoder, as in the paper.
+        texts_width: width of the attention to the words of pictures; 0 if they are not read.
         auxiliary: whether training adds the paper's auxiliary task: entity boundaries (B, I, O) without types.
         dropout: rate in the encoder's output and in attention layers.
     """
@@ -44,6 +46,7 @@ class TaggerConfig:
     casing: bool = False
     granularities: tuple[dict[str, Any], ...] = ()
     fusion_width: int = 0
+    texts_width: int = 0
     auxiliary: bool = True
     dropout: float = 0.1
 
@@ -81,6 +84,7 @@ class TaggerOutput(NamedTuple):
         auxiliary: (B, L, 3) emissions of the auxiliary task, or None.
         used: (B, L, R) per granularity, the weight (attention times gate) of each row for each subword. Weights sum to 1
             over the rows; all are 0 for a post without rows.
+        text: (B, L, D), M of the paper; None unless the words of pictures are read.
         visual: (B, L, G, tags), what each of G granularities adds to the emissions; None in training. Without its
             pictures a post has the emissions `emissions - visual.sum(2)`.
     """
@@ -88,6 +92,7 @@ class TaggerOutput(NamedTuple):
     emissions: Tensor
     auxiliary: Tensor | None
     used: tuple[Tensor, ...]
+    text: Tensor | None = None
     visual: Tensor | None = None
 
 
@@ -125,6 +130,8 @@ class Tagger(nn.Module):
         if granularities:
             self.fuse_dropout = nn.Dropout(0.5)
             self.fuse = nn.Linear(len(granularities) * narrow, narrow)
+        if config.texts_width:
+            self.texts = TextsNetwork(width, tags, config.texts_width, config.dropout)
         self.combine = nn.Linear(width + narrow, width)
         self.emissions = nn.Linear(width, tags)
         self.crf = CRF(tags)
@@ -169,7 +176,8 @@ class Tagger(nn.Module):
         """Return the output for the texts M (B, L, D) of `read_text` and the pictures of the batch."""
         F, parts, used = self._fused(self.narrow(M), batch)
         visual = None if self.training else self._visual(F, parts, batch)
-        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), None, used, visual)
+        text = M if self.config.texts_width else None
+        return TaggerOutput(self.emissions(self.combine(torch.cat([M, F], dim=2))), None, used, text, visual)
 
     def without_text_parts(self) -> Self:
         """Return the part of this model that `emit` needs, with the same parameters."""

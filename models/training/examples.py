@@ -35,8 +35,8 @@ class Example:
     features: tuple[ImageFeatures, ...] = ()
 
 
-def examples(posts: Sequence[LabelledPost], encoder: Encoder, features: dict[str, ImageFeatures]) -> list[Example]:
-    """Return the examples of labelled posts. Gold spans are mapped to the words of `split_words`, as used in inference."""
+def words_and_tags(posts: Sequence[LabelledPost]) -> tuple[list[list[str]], list[np.ndarray]]:
+    """Return the words of each post by `split_words`, as used in inference, and the tags (W,) int64 of its gold spans."""
     words, tags = [], []
     for post in posts:
         text, bounds = text_of(post)
@@ -48,6 +48,12 @@ def examples(posts: Sequence[LabelledPost], encoder: Encoder, features: dict[str
             if hit:
                 spans.append(Span(*hit, span.type))
         tags.append(np.array(spans_to_tags(spans, len(word_bounds)), np.int64))
+    return words, tags
+
+
+def examples(posts: Sequence[LabelledPost], encoder: Encoder, features: dict[str, ImageFeatures]) -> list[Example]:
+    """Return the examples of labelled posts."""
+    words, tags = words_and_tags(posts)
     made: list[Example] = []
     for window in encoder.windows(words):
         owned = tags[window.post][window.owned]

@@ -37,8 +37,8 @@ class Evidence:
 
     Attributes:
         image: key of the picture.
-        object: name of the object, or None for the whole picture.
-        box: the object's box, xyxy pixels of the original picture, or None.
+        object: name of the object, `ocr` or `alt` for a text of the picture, or None for the whole picture.
+        box: of the object or text, xyxy pixels of the original picture, or None.
         weight: from `Granularity.evidence` the gate and attention weight that the tagger used, mean over the entity's
             words: these sum to 1 over all pictures of the post. In `Entity.evidence` its share of the entity's score
             (`models.tagging.evidence`): what these lack to 1 is the text's own.

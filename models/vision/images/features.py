@@ -37,6 +37,7 @@ class ImageFeatures:
         grid: (49, C) float16, features of the 7 x 7 cells, row by row from the top left; or None.
         is_partial: whether a part of the picture's rows is missing.
         lines: text in the picture, in reading order; None if the text reader failed on it.
+        alt: alternative text that the post gives for the picture, or None.
     """
 
     width: int
@@ -47,6 +48,7 @@ class ImageFeatures:
     grid: np.ndarray | None = None
     is_partial: bool = False
     lines: tuple[TextLine, ...] | None = ()
+    alt: str | None = None
 
     @classmethod
     def empty(cls, width: int, height: int) -> ImageFeatures:

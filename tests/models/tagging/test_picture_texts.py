@@ -8,7 +8,8 @@ import pytest
 
 from models.loading import ModelOptions, load_annotator
 from models.tagging.annotate import Annotator
-from models.tagging.picture_texts import PictureText, row, tag_texts, texts_of
+from models.tagging.blocks import PictureText, texts_of
+from models.tagging.picture_texts import row, tag_texts
 from models.vision.images.features import TextLine
 from transforms.writers.schema import ANNOTATIONS
 
