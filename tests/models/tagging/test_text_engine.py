@@ -99,10 +99,10 @@ def test_it_gives_what_torch_gives(small: Bundle, precision: str, mean: float) -
     ],
     ids=lambda encoder: encoder.model_type,
 )
-def test_other_encoders_give_what_torch_gives_or_are_refused(encoder: PretrainedConfig) -> None:
+def test_other_encoders_give_what_torch_gives_or_are_refused(encoder: PretrainedConfig, tmp_path: Path) -> None:
     made = make_bundle(encoder, "sum")
     try:
-        engine = TextEngine(made, lambda: made.tagger, "float32", 1, CompiledCache(Path("/nowhere")))
+        engine = TextEngine(made, lambda: made.tagger, "float32", 1, CompiledCache(tmp_path))
     except TextEngineError as error:
         pytest.xfail(f"runs on torch: {error}")
     assert differences(engine, made.tagger, batch(3, 56)).max() < 1e-3
