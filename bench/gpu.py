@@ -55,14 +55,18 @@ MAX_LINE_BYTES, MAX_IMAGE_BYTES = 2**20, 2**25
 
 
 def main(argv: list[str]) -> int:
-    """Print a line for each size of batches."""
+    """Print a line for each size of batches. Return 2 if a file is not there."""
     options = _parser().parse_args(argv)
+    try:
+        slices = _located(options.posts, options.images)
+    except ValueError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
     device = usable_device(options.device)
     precision = usable_precision(options.precision, device)
     detector = YoloDetector(str(PRETRAINED / "detector"), device, 1, precision, as_on_gpu=True)
     vision_model = VisionModel(detector, None)
     bundle = load_bundle(PRETRAINED / "default")
-    slices = _located(options.posts, options.images)
     posts = sum(len(one.slice.posts) for one in slices)
     print(f"{_name(device)}, {precision}, {posts:,} posts, median of {ROUNDS} rounds of {options.seconds:g} s")
     print(f"{'batch':>6} {'prepared/s':>11} {'detect/s':>9} {'busy':>5} {'posts/s':>8} {'pictures':>9} {'memory':>8}")
