@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from models.pretrained import PRETRAINED
-from models.vision.agreement import agreement, average_precision, main
+from models.vision.agreement import main
+from models.vision.detection_scores import agreement, average_precision
 from models.vision.images.features import ImageFeatures
 
 NAMES = ("person", "dog")
