@@ -12,8 +12,8 @@ from fsspec.registry import known_implementations
 Version = tuple[int, str]
 """Size of a file in bytes, and its ETag, generation or time of change. A file of another version may have another content."""
 
-REQUEST_BYTES = 4 * 2**20
-"""Bytes of one request to a store. By itself s3fs asks for 50 MiB, also for the first lines alone."""
+READ_AHEAD_BYTES = 2**22
+"""Bytes that a store sends along with what is read of a file. By itself s3fs asks for 50 MiB, also for the first lines alone."""
 
 
 def resolve(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -42,21 +42,19 @@ def not_found(option: str, pattern: str, what: str = "file") -> ValueError:
     return ValueError(f"{option} matched no {what}: {pattern!r}" + (f" in {os.getcwd()}" if is_relative else "") + "; check the path")
 
 
-def open_file(address: str, read_ahead_bytes: int = REQUEST_BYTES) -> BinaryIO:
-    """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened.
-
-    Args:
-        address: of the file.
-        read_ahead_bytes: how much of a store is read beyond what is asked for.
-    """
+def open_file(address: str) -> BinaryIO:
+    """Open a file for reading. Raises ValueError as `resolve` does, OSError where it cannot be opened."""
     filesystem, path = resolve(address)
-    return filesystem.open(path, "rb", block_size=read_ahead_bytes)
+    return filesystem.open(path, "rb", block_size=READ_AHEAD_BYTES)
 
 
 def read_range(address: str, start: int, end: int) -> Iterator[bytes]:
-    """Yield the bytes of a part of a file, in blocks that end at multiples of `REQUEST_BYTES`. Raises as `open_file`."""
+    """Yield the bytes of a part of a file, in blocks that end at multiples of `READ_AHEAD_BYTES`. Raises as `open_file`."""
     filesystem, path = resolve(address)
-    while start < end and (block := filesystem.cat_file(path, start, min(start - start % REQUEST_BYTES + REQUEST_BYTES, end))):
+    while start < end:
+        stop = min(start - start % READ_AHEAD_BYTES + READ_AHEAD_BYTES, end)
+        if not (block := filesystem.cat_file(path, start=start, end=stop)):  # s3fs takes a second position for a version
+            return
         start += len(block)
         yield block
 

@@ -21,8 +21,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
-
 from archive.command_line import Parser, existing
 from archive.images.decode import Limits
 from archive.posts.fields.presets import PRESETS
@@ -33,7 +31,6 @@ from bench.process_tree import ProgramError, measure
 from bench.sample import DEMO, count
 from models.inference.devices import usable_cores
 from models.inference.options import ModelOptions
-from models.inference.pool import InferencePool
 from models.loading import load_annotator, load_vision_model
 
 
@@ -53,10 +50,8 @@ def limit(inputs: Inputs, options: ModelOptions) -> float:
     by_path = {path: found for paths, of_slice in zip(pictures, features, strict=True) for path, found in zip(paths, of_slice, strict=True)}
     inputs_of = [[(post.text, {path: by_path[path] for path in files[post.id]}) for post in posts] for posts in slices]
     batches = [batch for of_slice in inputs_of for batch in annotator.batches(of_slice)]
-    here = options.here()
-    pool = InferencePool(torch.device(here.device), here.threads)
     start = time.perf_counter()
-    pool.run(lambda batches: [annotator.bundle.tagger(batch) for batch in batches], batches)
+    annotator.run(batches)
     return detecting + time.perf_counter() - start
 
 

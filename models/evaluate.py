@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,10 @@ def _write_errors(report: dict[str, Any], labelled: Labelled, found: Found, opti
 
 def _table(report: dict[str, Any]) -> str:
     low, high = report["lenient"]["ci95"]
-    lines = [f"{report['model']}, {report['posts']:,} posts, pictures: {report['condition']}", "", "            F1     P      R"]
+    lines = [f"{report['model']}, {report['posts']:,} posts, pictures: {report['condition']}", ""]
     rows = {name: report[name] for name in ("lenient", "strict", "spans")} | report["types"]
-    lines += [f"  {name:<8}" + "".join(f"{100 * row[key]:7.2f}" for key in ("f1", "precision", "recall")) for name, row in rows.items()]
+    scores = ([name, *(f"{100 * row[key]:.2f}" for key in ("f1", "precision", "recall"))] for name, row in rows.items())
+    lines += _aligned(["", "F1", "P", "R"], scores)
     lines += [
         "",
         f"  95 % interval of lenient F1: {100 * low:.2f} to {100 * high:.2f}",
@@ -152,9 +154,15 @@ def _table(report: dict[str, Any]) -> str:
             f"difference {100 * one['difference']:+.2f}, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
         )
     names = list(report["confusion"])
-    lines += ["", "  gold \\ found" + "".join(f"{name:>7}" for name in names)]
-    lines += [f"  {name:<12}" + "".join(f"{row[column]:>7}" for column in names) for name, row in report["confusion"].items()]
-    return "\n".join(lines)
+    counts = ([name, *(str(row[column]) for column in names)] for name, row in report["confusion"].items())
+    return "\n".join([*lines, "", *_aligned(["gold \\ found", *names], counts)])
+
+
+def _aligned(head: list[str], rows: Iterable[list[str]]) -> list[str]:
+    """Return the lines of a table: its first column to the left, the others to the right."""
+    table = [head, *rows]
+    first, *others = (max(map(len, column)) for column in zip(*table, strict=True))
+    return [f"  {row[0]:<{first}}" + "".join(f"  {cell:>{wide}}" for cell, wide in zip(row[1:], others, strict=True)) for row in table]
 
 
 def _parser() -> Parser:

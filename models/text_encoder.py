@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.utils import logging as hub_logging
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging
 
 from models.loading import HUB_ID, local_folder
@@ -22,7 +23,7 @@ def be_quiet() -> None:
     hub_logging.set_verbosity_error()
 
 
-def load_text_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_text_encoder(name: str) -> tuple[PreTrainedModel, Any]:
     """Return a text encoder in float32 and its tokenizer; of a bundle, those that it was trained to.
 
     Raises:

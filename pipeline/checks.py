@@ -37,7 +37,10 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
     """Load the models; if the work runs on other machines, on the CPU here. Raises UsageError with one sentence."""
     try:
         models = options.models if local else replace(options.models, device="cpu")
-        vision_model, annotator = load_vision_model(models), load_annotator(models)
+        vision_model = load_vision_model(models)
+        if local and options.images and options.local_workers == 1:
+            vision_model.prepare()
+        annotator = load_annotator(models)
     except (BundleError, DetectorError, TextReaderError, ValueError, OSError) as error:
         raise UsageError(str(error)) from error
     notes = []

@@ -154,7 +154,7 @@ class RunOptions:
         metavar="N",
         least=1,
         most=LARGEST,
-        help="on a GPU, texts of full length (or more short ones) and pictures per call; a CPU runs one picture, or 128 subwords, at a time",
+        help="on a GPU, texts of full length (or more short ones) and pictures per call; a CPU runs one picture or 128 subwords at a time",
     )
     threads: int = option(
         0, metavar="N", default_means="one per core", least=0, help="threads of the models, of all local workers together"

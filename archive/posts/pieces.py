@@ -72,7 +72,7 @@ def cut(source: str, max_line_bytes: int, fields: Fields) -> Iterator[Piece | No
                 piece, slices, piece_bytes = Piece(batch.place, number, building.first_line, building.target_lines), [], 0
             if building.add(entry):
                 slices.append((building.name, len(building.entries)))
-                piece_bytes += building.bytes
+                piece_bytes += building.bytes + len(building.entries)  # blank lines take space too
                 building = building.following()
     except DamagedError:
         is_damaged = True  # reading the last piece tells it

@@ -22,8 +22,6 @@ from archive.posts.packing.stream import CHUNK_BYTES, DamagedError, Stream
 from archive.posts.records import Entry
 from archive.stores import open_file, read_range, version_of
 
-_PARQUET_AHEAD_BYTES = 2**20
-
 
 class Place(NamedTuple):
     """Hold a place where the reading of a file can begin.
@@ -162,7 +160,7 @@ def read_from(address: str, max_line_bytes: int, each: Sequence[str], place: Pla
         OSError: the file cannot be read.
     """
     if place.kind == "Parquet":
-        with open_file(address, _PARQUET_AHEAD_BYTES) as file:
+        with open_file(address) as file:
             for batch in row_batches(file, address, max_line_bytes, place.start, place.line):
                 yield from batch.entries
         return

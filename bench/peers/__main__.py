@@ -24,12 +24,12 @@ from pathlib import Path
 from archive.command_line import Parser, existing
 from bench.command_run import CommandRun, spread
 from bench.inputs import Inputs, posts_with_pictures, posts_without_pictures
-from bench.peers.networks import PRECISIONS
 from bench.peers.peer import Peer, Setting
 from bench.peers.race import Entry, Race, told
 from bench.process_tree import ProgramError
 from bench.sample import DEMO, count
 from models.inference.devices import usable_cores
+from models.inference.precision import PRECISIONS
 
 MODULES = ("ray_data", "daft_data", "by_hand", "texts_by_hand")
 
@@ -40,9 +40,6 @@ FEW = 200
 def main(argv: list[str]) -> int:
     """Run both races. Return 1 if a peer has no time, 2 if there is nothing to compare with or on."""
     options = _parser().parse_args(argv)
-    if not PRECISIONS and options.precision != ["float32"]:
-        print("bench.peers: this version has no --precision: its networks are float32", file=sys.stderr)
-        return 2
     threads = min(options.threads, usable_cores())
     problems: list[str] = []
     for title, posts, make, peers in (
@@ -138,6 +135,7 @@ def _parser() -> Parser:
     add("--only", nargs="+", choices=MODULES, default=MODULES, help="which peers")
     add(
         "--precision",
+        choices=PRECISIONS.split("|"),
         nargs="+",
         default=["float32"],
         help="of our networks in Ray Data and Daft; the command's is its default",

@@ -16,7 +16,7 @@ from bench.process_tree import ROOT
 class Annotate:
     """An instance in a worker."""
 
-    def __init__(self, threads: int, precision: str | None) -> None:
+    def __init__(self, threads: int, precision: str) -> None:
         self._networks = Networks(threads, precision)
 
     def rows(self, ids: Series, texts: Series, files: Series) -> list[str]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from archive.images.decode import Limits
 from bench.peers.rows import Row
@@ -15,21 +13,17 @@ from models.annotation import AnnotatedImage, Annotation
 from models.inference.options import ModelOptions
 from models.loading import load_annotator, load_vision_model
 
-PRECISIONS = "precision" in {field.name for field in fields(ModelOptions)}
-"""Whether the networks can be loaded in other precisions than float32."""
-
 
 class Networks:
     """Reads, decodes, detects and tags posts in this process.
 
     Args:
         threads: of both networks.
-        precision: as `--precision` of the command; None if it has no such option.
+        precision: as `--precision` of the command.
     """
 
-    def __init__(self, threads: int, precision: str | None) -> None:
-        more: dict[str, Any] = {"precision": precision} if precision else {}
-        options = ModelOptions(device="cpu", threads=threads, **more)
+    def __init__(self, threads: int, precision: str) -> None:
+        options = ModelOptions(device="cpu", threads=threads, precision=precision)
         self._vision_model, self._annotator = load_vision_model(options), load_annotator(options)
         self.ready = time.time()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from bench.command_run import CommandRun, run_command
 from bench.inputs import Inputs
-from bench.peers.networks import PRECISIONS
 from bench.peers.peer import Peer, PeerError, Setting
 from bench.peers.rows import Row, read_output
 from bench.peers.task import Task
@@ -54,14 +53,14 @@ class Race:
     def __init__(self, inputs: Inputs, threads: int, folder: Path, tell: Callable[[str], None]) -> None:
         self._inputs, self._threads, self._folder, self._tell = inputs, threads, folder, tell
         self._runs = 0
-        self._ours: dict[str, dict[str, Row]] = {}
+        self._ours: dict[str, dict[str, Row]] = {}  # by precision; "" is the command's default
         self.command: list[CommandRun] = []
         self.entries: list[Entry] = []
         self.problems: list[str] = []
 
     def run(self, peers: Sequence[Peer], rounds: int) -> None:
         """Tune the peers, then run the rounds. A peer without a time becomes a problem. Raises ProgramError if the command fails."""
-        for precision in sorted({"", *map(_reference, peers)}):
+        for precision in sorted({"", *(peer.precision or "" for peer in peers)}):
             self._ours[precision] = self._annotated(precision)[0]
         write_token_classifier(self._folder / "classifier", self._inputs.texts, self._ours[""])
         for peer in peers:
@@ -102,7 +101,7 @@ class Race:
 
     def _timed(self, entry: Entry) -> None:
         work_s, measured, rows = self._run(entry.peer, entry.setting, self._inputs.unpacked)
-        entry.compared = entry.peer.compared(self._ours[_reference(entry.peer)], rows)
+        entry.compared = entry.peer.compared(self._ours[entry.peer.precision or ""], rows)
         entry.work_s.append(work_s)
         entry.start_s.append(measured.seconds - work_s)
         entry.peak_bytes.append(measured.peak_bytes)
@@ -112,13 +111,8 @@ class Race:
         rows = self._folder / "rows.jsonl"
         rows.unlink(missing_ok=True)
         task = Task(str(posts), str(rows), classifier=str(self._folder / "classifier"))
-        work_s, measured = peer.task(task, setting, PRECISIONS).run(peer.module)
+        work_s, measured = peer.task(task, setting).run(peer.module)
         return work_s, measured, rows
-
-
-def _reference(peer: Peer) -> str:
-    """Return the precision of the run of the command that a peer's rows are compared with; "" for its default."""
-    return (peer.precision or "") if PRECISIONS else ""
 
 
 def told(setting: Setting) -> str:

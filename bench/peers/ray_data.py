@@ -18,12 +18,13 @@ from bench.peers.task import Task
 from bench.process_tree import ROOT
 
 READY_S = 600
+START_TRIES = 3
 
 
 class Annotate:
     """An actor."""
 
-    def __init__(self, threads: int, precision: str | None) -> None:
+    def __init__(self, threads: int, precision: str) -> None:
         self._networks = Networks(threads, precision)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -31,17 +32,28 @@ class Annotate:
         return {"row": np.array(rows, object)}
 
 
+def _start(cores: int) -> None:
+    """Start Ray, which gives up by itself after 30 seconds: too early beside other work."""
+    for tries_left in reversed(range(START_TRIES)):
+        try:
+            environment = {"env_vars": {"PYTHONPATH": str(ROOT)}}
+            ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="error", runtime_env=environment)
+            return
+        except Exception:  # Ray raises no type of its own here
+            if not tries_left:
+                raise
+            ray.shutdown()
+
+
 def main(argv: list[str]) -> int:
     """Do a task."""
     task = Task.parse(argv)
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": str(READY_S * 1000)}
-    environment = {"env_vars": {"PYTHONPATH": str(ROOT)}}
-    cores = task.workers * task.threads + 1
-    ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="error", runtime_env=environment)
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    _start(task.workers * task.threads + 1)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.wait_for_min_actors_s = READY_S
-    posts = ray.data.from_items([post | {"files": list(post["files"])} for post in task.read_posts()])
+    posts = ray.data.from_items(task.read_posts())
     blocks = posts.repartition(max(1, posts.count() // task.batch_size)).materialize()
     rows = blocks.map_batches(
         Annotate,

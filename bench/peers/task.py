@@ -26,7 +26,7 @@ class Task:
         workers: processes that hold the models.
         threads: of each worker.
         batch_size: posts that a worker gets at once.
-        precision: of our networks; None for float32 where a version knows no other.
+        precision: of our networks.
         by_length: whether texts are sorted by length first.
         classifier: folder of the Hugging Face token classifier.
     """
@@ -36,7 +36,7 @@ class Task:
     workers: int = 1
     threads: int = 1
     batch_size: int = 16
-    precision: str | None = None
+    precision: str = "float32"
     by_length: bool = False
     classifier: str = ""
 

@@ -36,16 +36,18 @@ def write_token_classifier(folder: Path, texts: Mapping[str, str], rows: Mapping
         rows: of the posts, by id.
     """
     bundle = load_bundle(local_folder(ModelOptions().here().model))
+    tokenizer = AutoTokenizer.from_pretrained(bundle.folder / "tokenizer", local_files_only=True)
     tags = tags_of(bundle.tagger.config.types)
     names = {"id2label": dict(enumerate(tags)), "label2id": {tag: number for number, tag in enumerate(tags)}}
     config = AutoConfig.for_model(**bundle.tagger.config.encoder | names)
     model = AutoModelForTokenClassification.from_config(config, dtype=torch.float32).eval()
     model.base_model.load_state_dict(bundle.tagger.encoder.state_dict())
     torch.set_num_threads(1)
+    tokenizer = AutoTokenizer.from_pretrained(local_folder(ModelOptions().here().model) / "tokenizer", local_files_only=True)
     inputs, targets = [], []
     with torch.inference_mode():
         for post_id, text in islice(texts.items(), FITTED_TO):
-            encoded = bundle.tokenizer(text, return_tensors="pt", return_offsets_mapping=True, truncation=True, max_length=128)
+            encoded = tokenizer(text, return_tensors="pt", return_offsets_mapping=True, truncation=True, max_length=128)
             offsets = encoded.pop("offset_mapping")[0].tolist()
             inputs.append(model.base_model(**encoded).last_hidden_state[0])
             targets += [tags.index(_tag(start, end, rows[post_id].entities)) for start, end in offsets]
@@ -58,7 +60,7 @@ def write_token_classifier(folder: Path, texts: Mapping[str, str], rows: Mapping
         model.classifier.bias.copy_(weights[:, -1])
     disable_progress_bar()
     model.save_pretrained(folder)
-    bundle.tokenizer.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def _tag(start: int, end: int, entities: tuple[Found, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,8 @@ class Engine:
         self.name = f"openvino {openvino.__version__.split('-')[0]} {precision}"
         self._cache = cache or CompiledCache()
         self._compiled: dict[Shapes, openvino.CompiledModel] = {}
-        self._compiling = threading.Lock()
+        self._compiling: dict[Shapes, threading.Lock] = {}
+        self._converting = threading.Lock()
         self._requests = _Requests()
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -78,11 +80,23 @@ class Engine:
 
     def prepare(self, shapes: Shapes) -> None:
         """Compile the network for these shapes of inputs, if it is not."""
-        with self._compiling:
+        with self._compiling.setdefault(shapes, threading.Lock()):
             if shapes not in self._compiled:
                 self._compiled[shapes] = self._compile(shapes)
                 if self._any_shape:  # what is converted would stay in memory for nothing
                     del self._convert, self._model
+
+    def prepare_meanwhile(self, several: Sequence[Shapes]) -> None:
+        """Compile the network for each of these shapes in another thread, which ends early if the process does."""
+
+        def compile_each() -> None:
+            for shapes in several:
+                if not threading.main_thread().is_alive():
+                    return
+                with suppress(Exception):  # raised again where the shape is used
+                    self.prepare(shapes)
+
+        threading.Thread(target=compile_each, name="compile").start()
 
     def _request(self, shapes: Shapes) -> Any:
         requests = self._requests.by_shapes
@@ -99,9 +113,10 @@ class Engine:
                 return self._core.import_model(blob, "CPU", self._settings)
             except RuntimeError:  # made by another build of OpenVINO, or for another CPU
                 pass
-        if self._model is None:
-            self._model = self._convert()
-        model = self._model.clone()
+        with self._converting:
+            if self._model is None:
+                self._model = self._convert()
+            model = self._model.clone()
         if not self._any_shape:
             model.reshape(dict(zip(model.inputs, map(list, shapes), strict=True)))
         compiled = self._core.compile_model(model, "CPU", self._settings)

@@ -24,16 +24,17 @@ class InferencePool:
     Args:
         device: of the network.
         threads: items that run in parallel on a CPU.
+        as_on_gpu: run batches on a CPU, too.
     """
 
-    def __init__(self, device: torch.device, threads: int) -> None:
+    def __init__(self, device: torch.device, threads: int, as_on_gpu: bool = False) -> None:
         self._device = device
-        self._pool = _single_threads(threads) if device.type == "cpu" else None
+        self._pool = _single_threads(threads) if device.type == "cpu" and not as_on_gpu else None
         self._batches = DeviceBatches()
 
     def warm_up(self, network: Callable[[Sequence[Item]], list[Result]], item: Item) -> Result:
         """Run one item and return its result; on a GPU it tells how many fit into the memory."""
-        if self._pool is None:
+        if self._device.type != "cpu":
             self._batches.measure(_inferred(network), item, self._device)
         return self.run(network, [item])[0]
 

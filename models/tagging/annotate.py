@@ -166,6 +166,10 @@ class Annotator:
         """Return the batches that `annotate` gives to the tagger for these posts."""
         return self._words.batches(*_words_and_features(posts))
 
+    def run(self, batches: Sequence[Batch]) -> None:
+        """Run the tagger, and nothing else, on batches: for timings."""
+        self._words.run(batches)
+
     def _crf_batches(self, outputs: dict[int, WordOutputs]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
         """Batch posts of similar length for the CRF: their indices, emissions (B, W, T) and mask (B, W)."""
         by_length = deque(sorted(outputs, key=lambda index: len(outputs[index].emissions)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,6 @@ class FolderTokenizer:
     """
 
     def __init__(self, folder: Path) -> None:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self._folder = folder
         self._tokenizer = Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes())
         self._tokenizer.no_truncation()

@@ -107,6 +107,10 @@ class WordTagger:
         """Return the batches that `tag` runs the tagger on."""
         return [batch for _, batch in self._batches(self._encoder.windows(words), features)]
 
+    def run(self, batches: Sequence[Batch]) -> list[TaggerOutput]:
+        """Run the tagger on batches as `tag` does, and return its outputs: for timings."""
+        return self._pool.run(self._run, [([], batch) for batch in batches])
+
     def _pictures(self, features: Sequence[ImageFeatures]) -> int:
         """Return how many pictures of a post the tagger reads."""
         return min(len(features), self._encoder.max_pictures)
@@ -143,7 +147,7 @@ class WordTagger:
                 of_batch = padded = group[start : start + rows]
                 posts = [long_post] if long_post >= 0 else [window.post for window in of_batch]
                 if self._is_fixed and long_post < 0:
-                    padded, posts = [(some * rows)[:rows] for some in (of_batch, posts)]
+                    padded, posts = (of_batch * rows)[:rows], (posts * rows)[:rows]
                 batch = self._encoder.batch(padded, [features[post] for post in posts])
                 yield of_batch, batch.map(lambda tensor: tensor.to(self._device))
 

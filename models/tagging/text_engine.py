@@ -38,8 +38,9 @@ of 128 are a fifth faster, and change ten times as many entities (docs/performan
 LARGEST_ERROR = 0.1
 """Mean difference from torch, in standard deviations, of a network that is used. Measured: 0.01 for int8, 0.004 for bfloat16."""
 
-TRACED_SHAPE, CHECKED_SHAPES = (2, 32), ((2, 24), (1, 40))
-"""Rows and subwords of the texts with which a network is traced, and of those on which it is compared with torch."""
+TRACED_SHAPE, CHECKED_SHAPES = (2, 32), ((3, 8), (2, 56))
+"""Rows and subwords of the texts with which a network is traced, and of those on which it is compared with torch, beside
+one of the largest length. DeBERTa, traced with 32 subwords, is right up to 40 and wrong from 56 on."""
 
 
 class TextEngineError(ValueError):
@@ -96,7 +97,7 @@ class TextEngine:
 
     def _check(self, tagger: Tagger, longest: int) -> None:
         """Compare with torch: a traced network may hold what was true only for the shapes that it was traced with."""
-        for rows, length in CHECKED_SHAPES:
+        for rows, length in (*CHECKED_SHAPES, (1, longest)):
             batch = _example(tagger, rows, min(length, longest))
             with torch.inference_mode():
                 wanted = tagger.read_text(*batch[:4])
@@ -139,4 +140,5 @@ def _example(tagger: Tagger, rows: int, length: int) -> Batch:
     vocabulary = tagger.encoder.get_input_embeddings().num_embeddings
     subwords = chance.integers(0, vocabulary, shape)
     augmentation = chance.integers(0, len(tagger.table), shape) if tagger.config.augmentation != "none" else np.zeros(shape, np.int64)
-    return Batch(*map(torch.from_numpy, (subwords, mask, augmentation, chance.integers(0, SHAPES, shape))), ())
+    shapes = chance.integers(0, SHAPES, shape)
+    return Batch(torch.from_numpy(subwords), torch.from_numpy(mask), torch.from_numpy(augmentation), torch.from_numpy(shapes), ())

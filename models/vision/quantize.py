@@ -29,7 +29,8 @@ from archive.images.image_error import ImageError
 from models.pretrained import PRETRAINED
 from models.vision.detectors.detector import DetectorError
 from models.vision.detectors.ultralytics_network import INT8_FILES, find_network
-from models.vision.detectors.yolo import YoloDetector, converted
+from models.vision.detectors.yolo import YoloDetector
+from models.vision.detectors.yolo_networks import converted
 from models.vision.images.preprocess import Preprocess
 
 LAST = re.compile(r"cv[23]\.\d\.2/|/dfl|\.dfl")

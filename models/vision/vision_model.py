@@ -59,6 +59,11 @@ class VisionModel:
             load_text_reader(text_reader, device, threads) if text_reader else None,
         )
 
+    def prepare(self) -> None:
+        """Begin, in another thread, what the first pictures would have to wait for."""
+        if self._detector:
+            self._detector.prepare()
+
     def preprocess(self, data: bytes, limits: Limits) -> PreprocessedImage:
         """Decode and resize one image in this process. Safe to call from several threads. Raises ImageError."""
         return self.preprocessing(limits)(data)

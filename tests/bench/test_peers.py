@@ -158,6 +158,7 @@ def test_a_task_is_read_as_it_was_given() -> None:
     ("arguments", "said"),
     [
         (["--only", "spark"], "invalid choice: 'spark'"),
+        (["--precision", "half"], "invalid choice: 'half'"),
         (["--posts", "-1"], "'-1' is no number of posts"),
         (["--rounds", "0"], "invalid choice: 0"),
         (["--archive", "/none/such"], "there is no '/none/such'"),
@@ -167,6 +168,18 @@ def test_wrong_arguments(arguments: list[str], said: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         main(arguments)
     assert said in capsys.readouterr().err
+
+
+def test_each_precision_is_a_peer_of_its_own() -> None:
+    assert [peer.name for peer in of_posts(2, ["float32", "auto"])] == [
+        "Ray Data, float32",
+        "Daft, float32",
+        "Ray Data, auto",
+        "Daft, auto",
+        "by hand",
+    ]
+    setting = (2, 1, 16)
+    assert replace(EXACT, precision="bfloat16").task(Task("", ""), setting).precision == "bfloat16"
 
 
 def test_an_archive_without_posts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

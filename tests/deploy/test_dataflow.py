@@ -59,7 +59,7 @@ def test_hints_that_mean_nothing_are_a_mistake_of_the_user() -> None:
 
 
 def test_no_picture_and_no_text_can_cross_a_shuffle() -> None:
-    """What is shuffled are names of files: of the posts files, and of the shards that are to be indexed."""
+    """What is shuffled are names of files, of posts and of shards that are to be indexed, and places in posts files."""
     proto = graph()
     made_by = {out: t for t in leaves(proto).values() for out in t.outputs.values()}
     shuffled = [t for t in leaves(proto).values() if t.spec.urn == "beam:transform:group_by_key:v1"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import fsspec
 import pytest
 
+from archive import stores
 from archive.images import find_shards
 from archive.images.index import update_index
 from bench.night import write_shard
@@ -58,3 +60,8 @@ def test_a_compressed_tar_is_refused_on_a_store_too(server: CountingServer, shar
     fsspec.filesystem("s3").pipe("reads/packed/a.tar", gzip.compress(shard.read_bytes()))
     with pytest.raises(ValueError, match="is a tar compressed with gzip"):
         find_shards(["s3://reads/packed/"], "--images")
+
+
+def test_a_range_of_a_file_on_a_store_is_that_range(server: CountingServer, shard: Path) -> None:
+    with patch.object(stores, "READ_AHEAD_BYTES", 1000):
+        assert b"".join(stores.read_range("s3://reads/0.tar", 700, 3200)) == shard.read_bytes()[700:3200]

@@ -51,6 +51,9 @@ class Detector(Protocol):
         """Return the features of each picture, with a grid if the detector makes one. They do not depend on the others."""
         ...
 
+    def prepare(self) -> None:
+        """Begin, in another thread, what the first pictures would have to wait for. Called if there are pictures."""
+
 
 def to_tensor(canvases: Sequence[Canvas]) -> Tensor:
     """Return the pixels of the canvases: (B, 3, S, S) float32 in [0, 1], RGB."""

@@ -58,6 +58,9 @@ class OnnxDetector:
         """Return the objects of each picture."""
         return self._pool.run(self._detect, canvases)
 
+    def prepare(self) -> None:
+        """See `Detector`; nothing is left to do."""
+
     def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         found = select(self._infer(to_tensor(canvases)))
         return [to_features(canvas, objects, None) for canvas, objects in zip(canvases, found, strict=True)]

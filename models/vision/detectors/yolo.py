@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import logging
-import threading
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from models.inference.engine import Engine
 from models.inference.pool import InferencePool
 from models.inference.precision import float_precision, has_runtime
 from models.vision.detectors.detector import to_features
 from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import NetworkSource, find_network
+from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnOpenVino, YoloOnTorch
 from models.vision.images.canvas import Canvas, crop
 from models.vision.images.features import GRID_SIDE, ImageFeatures
 
-if TYPE_CHECKING:
-    import openvino
-
 log = logging.getLogger(__name__)
-
-VERSION = 1
-"""Of what is made of a network; compiled networks of another version are not used."""
-
-Run = Callable[[np.ndarray], tuple[Tensor, Tensor]]
-"""(B, H, W, 3) uint8 RGB to raw predictions, (B, ...), and features of the cells, (B, C, H / stride, W / stride)."""
 
 
 class YoloDetector:
@@ -46,16 +34,23 @@ class YoloDetector:
         device: of the network.
         threads: pictures that run in parallel on a CPU.
         precision: number format.
+        as_on_gpu: run by torch and in batches, whatever the device; for tests and measurements.
     """
 
     side = 640
 
-    def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None:
+    def __init__(self, spec: str, device: str, threads: int, precision: str = "float32", as_on_gpu: bool = False) -> None:
         source = find_network(spec)
         self.name, self.names = source.name, source.names
-        self._pool = InferencePool(torch.device(device), threads)
-        self._run, self._reads_rectangles, self.engine = _runtime(source, torch.device(device), threads, precision)
-        (found,) = self.detect([Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)])
+        self._pool = InferencePool(torch.device(device), threads, as_on_gpu)
+        if precision == "int8" and not source.int8:
+            precision = float_precision()
+        by_openvino = device == "cpu" and has_runtime() and not as_on_gpu
+        on_openvino = _on_openvino(source, threads, precision) if by_openvino else None
+        self.network = on_openvino or YoloOnTorch(YoloNetwork(source.build()), torch.device(device), precision)
+        self.engine = self.network.name
+        blank = Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)
+        found = self._pool.warm_up(self._detect, blank)
         assert found.grid is not None
         self.grid_width = found.grid.shape[1]
 
@@ -66,96 +61,25 @@ class YoloDetector:
 
     def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         """Return the objects and the grid of each picture."""
-        return self._pool.run(self._detect, [crop(canvas) for canvas in canvases] if self._reads_rectangles else canvases)
+        return self._pool.run(self._detect, [crop(canvas) for canvas in canvases] if self.network.reads_rectangles else canvases)
+
+    def prepare(self) -> None:
+        """See `Detector`."""
+        self.network.prepare()
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
-        output, features = self._run(np.stack([canvas.pixels for canvas in canvases]))
-        grids = [_grid(canvas, of_one) for canvas, of_one in zip(canvases, features, strict=True)]
+        output, features = self.network([canvas.pixels for canvas in canvases])
+        grids = torch.stack([_grid(canvas, of_one) for canvas, of_one in zip(canvases, features, strict=True)]).half().cpu()
         return [to_features(canvas, objects, grid) for canvas, objects, grid in zip(canvases, select(output), grids, strict=True)]
 
 
-class YoloNetwork(nn.Module):
-    """A network of ultralytics that also returns the output of the last layer of its backbone.
-
-    Args:
-        network: from `NetworkSource.build`.
-    """
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-        self._of_thread = threading.local()  # several threads may detect at once
-        network.model[len(network.yaml["backbone"]) - 1].register_forward_hook(self._store_features)
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Run`."""
-        output = self.network(pixels.permute(0, 3, 1, 2).float() / 255)
-        return output[0] if isinstance(output, tuple) else output, self._of_thread.features
-
-    def _store_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
-        self._of_thread.features = features
-
-
-def _runtime(source: NetworkSource, device: torch.device, threads: int, precision: str) -> tuple[Run, bool, str]:
-    """Return what runs the network, whether it takes rectangles, and its name."""
-    if precision == "int8" and not source.int8:
-        precision = float_precision()
-    if device.type == "cpu" and has_runtime():
-        try:
-            return _by_openvino(source, threads, precision)
-        except Exception as error:  # networks are of any kind, and what converts them raises errors of several libraries
-            log.warning("%s runs by torch, more slowly: OpenVINO cannot run it (%s)", source.name, " ".join(str(error).split())[:200])
-    return _by_torch(source, device, precision)
-
-
-def _by_openvino(source: NetworkSource, threads: int, precision: str) -> tuple[Run, bool, str]:
-    def convert() -> openvino.Model:
-        return read_int8(source) if precision == "int8" else converted(source)
-
-    engine = Engine(f"yolo {VERSION} {source.digest}", convert, precision, threads)
-    engine.prepare(((1, YoloDetector.side, YoloDetector.side, 3),))
-
-    def run(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
-        output, features = engine([pixels])
-        return torch.from_numpy(output), torch.from_numpy(features)
-
-    return run, True, engine.name
-
-
-def _by_torch(source: NetworkSource, device: torch.device, precision: str) -> tuple[Run, bool, str]:
-    network = YoloNetwork(source.build()).to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-
-    def run(pixels: np.ndarray) -> tuple[Tensor, Tensor]:
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            return network(torch.from_numpy(pixels).to(device))
-
-    return run, False, f"torch {precision}"
-
-
-def read_int8(source: NetworkSource) -> openvino.Model:
-    """Return the quantised network of a folder."""
-    import openvino
-
-    return openvino.Core().read_model(source.int8)
-
-
-def converted(source: NetworkSource) -> openvino.Model:
-    """Return a network as OpenVINO's, for any height and width. Raises ValueError if it is right for one shape only."""
-    import openvino
-
-    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # those of tracing; the comparison below looks for what they warn of
-        network = source.build()
-        head = network.model[-1]
-        head.export, head.dynamic, head.format = True, True, "openvino"  # as ultralytics' own export does
-        module = YoloNetwork(network).eval()
-        square, other = (torch.randint(256, (1, height, YoloDetector.side, 3), dtype=torch.uint8) for height in (YoloDetector.side, 448))
-        traced = torch.jit.trace(module, square, check_trace=False)
-        if not torch.allclose(traced(other)[0], module(other)[0], atol=0.1):
-            raise ValueError("its trace is right for one shape only")
-        return openvino.convert_model(traced, example_input=square)
+def _on_openvino(source: NetworkSource, threads: int, precision: str) -> YoloOnOpenVino | None:
+    """Return a network on OpenVINO, None if it cannot run it."""
+    try:
+        return YoloOnOpenVino(source, threads, precision, YoloDetector.side)
+    except Exception as error:  # networks are of any kind, and what converts them raises errors of several libraries
+        log.warning("%s runs by torch, more slowly: OpenVINO cannot run it (%s)", source.name, " ".join(str(error).split())[:200])
+        return None
 
 
 def _grid(canvas: Canvas, features: Tensor) -> Tensor:

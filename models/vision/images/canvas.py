@@ -70,6 +70,12 @@ def crop(canvas: Canvas) -> Canvas:
     )
 
 
+def cropped_sizes(side: int) -> list[tuple[int, int]]:
+    """Return the heights and widths that `crop` makes of a square."""
+    cuts = [2 * STEP * steps for steps in range(MAX_STEPS + 1)]
+    return [(side - cut, side) for cut in cuts] + [(side, side - cut) for cut in cuts[1:]]
+
+
 def _cut(grey: int) -> int:
     return STEP * min(max(0, grey - MARGIN) // STEP, MAX_STEPS)
 

@@ -124,7 +124,7 @@ def frames(raw: bytes, cuts: list[int]) -> bytes:
     return skippable + b"".join(zstandard.compress(raw[begin:end]) for begin, end in pairwise(bounds)) + skippable
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_damaged_zstd_files(data: st.DataObject) -> None:
     chance = random.Random(1)
@@ -158,14 +158,14 @@ def parquet(rows: int, group: int, compression: str = "none") -> bytes:
     return file.getvalue()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.integers(1, 300), st.integers(1, 200), st.integers(100, 3000), st.none() | st.integers(1, 300))
 def test_parquet_row_groups(rows: int, group: int, piece: int, limit: int | None) -> None:
     with file_of(parquet(rows, group)) as path:
         assert in_pieces(path, piece, lines=limit, most=10_000) == whole(path, limit, most=10_000)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.data(), st.sampled_from(["none", "zstd"]))
 def test_damaged_parquet_files(data: st.DataObject, compression: str) -> None:
     raw = bytearray(parquet(300, 70, compression))

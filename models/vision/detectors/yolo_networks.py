@@ -1,0 +1,148 @@
+"""Run a network of ultralytics by OpenVINO or by torch: pictures as bytes to raw predictions and features."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.inference.engine import Engine
+from models.vision.detectors.ultralytics_network import NetworkSource
+from models.vision.images.canvas import cropped_sizes
+
+if TYPE_CHECKING:
+    import openvino
+
+VERSION = 1
+"""Of what is made of a network; compiled networks of another version are not used."""
+
+TRACED_SIDE = 640
+
+
+class YoloNetwork(nn.Module):
+    """A network of ultralytics that also returns the output of the last layer of its backbone.
+
+    Args:
+        network: from `NetworkSource.build`.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+        self._of_thread = threading.local()  # several threads may detect at once
+        network.model[len(network.yaml["backbone"]) - 1].register_forward_hook(self._store_features)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the raw predictions, (B, ...), and the features of the cells, (B, C, H / stride, W / stride).
+
+        Args:
+            pixels: (B, H, W, 3) uint8 RGB. Its order of axes makes the input of the network `channels_last`.
+        """
+        dtype = next(self.network.parameters()).dtype
+        output = self.network(pixels.permute(0, 3, 1, 2).to(dtype) / 255)
+        return output[0] if isinstance(output, tuple) else output, self._of_thread.features
+
+    def in_bfloat16(self) -> YoloNetwork:
+        """Convert the network to bfloat16, but for the decoding of boxes, whose 8 bits would round them to 4 pixels."""
+        self.network.to(torch.bfloat16)
+        head = self.network.model[-1]
+        head.dfl.float()
+        decode = head._inference
+        head._inference = lambda raw: decode({name: _in_float32(value) for name, value in raw.items()})
+        return self
+
+    def _store_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
+        self._of_thread.features = features
+
+
+class YoloOnOpenVino:
+    """Runs one picture at a time on the CPU; the network is compiled for each shape of pictures.
+
+    Attributes:
+        name: runtime and precision.
+        reads_rectangles: pictures may be cropped.
+    """
+
+    reads_rectangles = True
+
+    def __init__(self, source: NetworkSource, threads: int, precision: str, side: int) -> None:
+        def convert() -> openvino.Model:
+            return read_int8(source) if precision == "int8" else converted(source)
+
+        self._engine = Engine(f"yolo {VERSION} {source.digest}", convert, precision, threads)
+        self._engine.prepare(((1, side, side, 3),))
+        self._side = side
+        self.name = self._engine.name
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Return what `YoloNetwork` returns for one picture, (H, W, 3) uint8."""
+        (picture,) = pictures
+        output, features = self._engine([picture[None]])
+        return torch.from_numpy(output), torch.from_numpy(features)
+
+    def prepare(self) -> None:
+        """Compile the network for all shapes of pictures, in another thread."""
+        self._engine.prepare_meanwhile([((1, height, width, 3),) for height, width in cropped_sizes(self._side)])
+
+
+class YoloOnTorch:
+    """Runs whole batches, on a GPU in half precision. Pictures reach it as bytes, through pinned memory.
+
+    Attributes:
+        name: runtime and precision.
+        reads_rectangles: pictures are squares, so that they make a batch.
+    """
+
+    reads_rectangles = False
+
+    def __init__(self, network: YoloNetwork, device: torch.device, precision: str) -> None:
+        self._device = device
+        network = network.in_bfloat16() if precision == "bfloat16" else network
+        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.name = f"torch {precision}"
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Return what `YoloNetwork` returns for pictures of one size, (H, W, 3) uint8."""
+        return self.network(self.upload(pictures))
+
+    def upload(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        """Return pictures as a tensor on the device, (B, H, W, 3) uint8; on a GPU the copy may still be under way."""
+        stacked = torch.empty((len(pictures), *pictures[0].shape), dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        np.stack(pictures, out=stacked.numpy())
+        return stacked.to(self._device, non_blocking=True)
+
+    def prepare(self) -> None:
+        """Do nothing: all batches have pictures of one size."""
+
+
+def read_int8(source: NetworkSource) -> openvino.Model:
+    """Return the quantised network of a folder."""
+    import openvino
+
+    return openvino.Core().read_model(source.int8)
+
+
+def converted(source: NetworkSource) -> openvino.Model:
+    """Return a network as OpenVINO's, for any height and width. Raises ValueError if it is right for one shape only."""
+    import openvino
+
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of tracing; the comparison below looks for what they warn of
+        network = source.build()
+        head = network.model[-1]
+        head.export, head.dynamic, head.format = True, True, "openvino"  # as ultralytics' own export does
+        module = YoloNetwork(network).eval()
+        square, other = (torch.randint(256, (1, height, TRACED_SIDE, 3), dtype=torch.uint8) for height in (TRACED_SIDE, 448))
+        traced = torch.jit.trace(module, square, check_trace=False)
+        if not torch.allclose(traced(other)[0], module(other)[0], atol=0.1):
+            raise ValueError("its trace is right for one shape only")
+        return openvino.convert_model(traced, example_input=square)
+
+
+def _in_float32(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) else [one.float() for one in value]

@@ -1,0 +1,100 @@
+"""What a GPU would run, on the CPU device: whole batches, bfloat16, and pictures that cross as bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import get_data_path
+
+from archive.images.decode import Limits, Picture, decode
+from models.pretrained import PRETRAINED
+from models.vision.detectors.nms import select
+from models.vision.detectors.ultralytics_network import find_network
+from models.vision.detectors.yolo import YoloDetector
+from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnTorch
+from models.vision.images.canvas import Canvas, crop, cropped_sizes, letterbox
+from models.vision.images.features import ImageFeatures
+
+SHIPPED = str(PRETRAINED / "detector")
+HOPPER = Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def canvases() -> list[Canvas]:
+    """A photo as it is, mirrored, upside down and in other proportions."""
+    photo = decode(HOPPER.read_bytes(), Limits(), 640)
+    others = [photo.pixels[:, ::-1], photo.pixels[::-1], photo.pixels[:300], photo.pixels[:, 100:300]]
+    return [letterbox(photo, 640), *(letterbox(Picture(np.ascontiguousarray(one), one.shape[1], one.shape[0]), 640) for one in others)]
+
+
+@pytest.fixture(scope="module")
+def in_float32() -> YoloDetector:
+    return YoloDetector(SHIPPED, "cpu", 1, "float32", as_on_gpu=True)
+
+
+def near(a: ImageFeatures, b: ImageFeatures, pixels: float, score: float) -> None:
+    assert a.grid is not None
+    assert b.grid is not None
+    assert a.labels.tolist() == b.labels.tolist()
+    assert np.abs(a.boxes - b.boxes).max(initial=0) < pixels
+    assert np.abs(a.scores - b.scores).max(initial=0) < score
+    assert np.abs(a.grid - b.grid).mean() < score * np.abs(b.grid).mean()
+
+
+def test_a_batch_gives_what_single_pictures_give(in_float32: YoloDetector, canvases: list[Canvas]) -> None:
+    sizes: list[int] = []
+    network = in_float32.network.network  # type: ignore[union-attr]
+    with network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0]))):
+        together = in_float32.detect(canvases)
+    assert sizes == [len(canvases)]
+    assert sum(len(features.labels) for features in together) > 3
+    for canvas, features in zip(canvases, together, strict=True):
+        near(features, in_float32.detect([canvas])[0], pixels=0.01, score=1e-3)
+
+
+def test_a_batch_that_does_not_fit_gives_the_same(in_float32: YoloDetector, canvases: list[Canvas]) -> None:
+    def full(_module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        if len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError
+
+    expected = in_float32.detect(canvases)
+    with in_float32.network.network.register_forward_pre_hook(full):  # type: ignore[union-attr]
+        found = in_float32.detect(canvases)
+    for one, other in zip(found, expected, strict=True):
+        near(one, other, pixels=0.01, score=1e-3)
+
+
+def test_bfloat16_finds_the_same_objects_within_pixels(in_float32: YoloDetector, canvases: list[Canvas]) -> None:
+    halved = YoloDetector(SHIPPED, "cpu", 1, "bfloat16", as_on_gpu=True)
+    network = halved.network.network  # type: ignore[union-attr]
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.bfloat16, torch.float32}
+    assert halved.engine == "torch bfloat16"
+    for one, other in zip(halved.detect(canvases[:3]), in_float32.detect(canvases[:3]), strict=True):
+        sure = other.scores > 0.5
+        assert sure.any()
+        assert one.labels[: sure.sum()].tolist() == other.labels[sure].tolist()
+        assert np.abs(one.boxes[: sure.sum()] - other.boxes[sure]).max() < 6
+
+
+def test_bytes_reach_the_network_unchanged(canvases: list[Canvas]) -> None:
+    made = YoloOnTorch(YoloNetwork(find_network(SHIPPED).build()), CPU, "float32")
+    pixels = made.upload([canvas.pixels for canvas in canvases])
+    assert pixels.dtype == torch.uint8
+    assert (pixels.numpy() == np.stack([canvas.pixels for canvas in canvases])).all()
+    with torch.inference_mode():
+        output, features = made([canvases[0].pixels])
+    assert features.shape[0] == 1
+    assert len(select(output)) == 1
+
+
+def test_all_shapes_of_cropped_pictures_are_known() -> None:
+    sizes = set()
+    for width in range(40, 641, 5):
+        for height, wide in ((640, width), (width, 640)):
+            picture = Picture(np.zeros((height, wide, 3), np.uint8), wide, height)
+            sizes.add(crop(letterbox(picture, 640)).pixels.shape[:2])
+    assert sizes == set(cropped_sizes(640))
