@@ -132,7 +132,7 @@ def test_emissions_are_those_of_the_paper(seed: int) -> None:
 def test_without_pictures_the_visual_part_is_exactly_absent() -> None:
     t, x = tagger(), batch()
     textual = x.map(lambda tensor: tensor[2:])
-    M, _ = t.encode_text(t._augmented(textual), t._augmented(textual), textual.mask)
+    M = t.read_text(*textual[:4])
     F, _, (grid_used, objects_used) = t._fused(M, textual)
     assert not F.any()
     assert not grid_used.any()
