@@ -15,138 +15,32 @@ Without a GPU it runs the same code on the CPU, one thread: that shows that it w
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
-import torch
-
-from archive.command_line import HelpFormatter
-from archive.images import find_shards
-from archive.images.decode import Limits
-from archive.images.index import update_index
-from archive.posts.fields.choose import FieldOptions
-from archive.posts.find import find_posts
-from archive.posts.first_records import first_records
-from archive.posts.slices import read_slices
-from archive.scratch import scratch_folder
-from models.inference.devices import usable_device
-from models.inference.precision import usable_precision
-from models.pretrained import PRETRAINED
-from models.tagging.annotate import Annotator
-from models.tagging.bundle import load_bundle
-from models.vision.detectors.yolo import YoloDetector
-from models.vision.detectors.yolo_networks import YoloOnTorch
-from models.vision.images.canvas import Canvas
-from models.vision.vision_model import VisionModel
-from transforms.detect import SliceDetector
-from transforms.locate_images import LocatedSlice, locate_slice
-from transforms.prefetch import Decoder, thread_count
-from transforms.prefetch_slices import HeldSlices
-from transforms.tag import SliceTagger
-
-ROOT = Path(__file__).parent.parent
-ROUNDS = 3
-MAX_LINE_BYTES, MAX_IMAGE_BYTES = 2**20, 2**25
+from archive.command_line import Parser
+from bench.sample import DEMO
 
 
 def main(argv: list[str]) -> int:
-    """Print a line for each size of batches."""
+    """Print a line for each size of batches. Return 2 if a file is not there."""
     options = _parser().parse_args(argv)
-    device = usable_device(options.device)
-    precision = usable_precision(options.precision, device)
-    detector = YoloDetector(str(PRETRAINED / "detector"), device, 1, precision, as_on_gpu=True)
-    vision_model = VisionModel(detector, None)
-    bundle = load_bundle(PRETRAINED / "default")
-    slices = _located(options.posts, options.images)
-    posts = sum(len(one.slice.posts) for one in slices)
-    print(f"{_name(device)}, {precision}, {posts:,} posts, median of {ROUNDS} rounds of {options.seconds:g} s")
-    print(f"{'batch':>6} {'prepared/s':>11} {'detect/s':>9} {'busy':>5} {'posts/s':>8} {'pictures':>9} {'memory':>8}")
-    for batch in options.batch_sizes:
-        if device != "cpu":
-            torch.cuda.reset_peak_memory_stats(device)
-        prepared, detected = _pictures_a_second(detector, batch, device, options.seconds)
-        annotator = Annotator(
-            bundle, vision_model.names, vision_model.grid_id, device, batch, 1, precision if device != "cpu" else "float32"
-        )
-        posts_a_second, pictures_a_second = _posts_a_second(slices, vision_model, annotator, batch, device)
-        memory = "-" if device == "cpu" else f"{torch.cuda.max_memory_allocated(device) / 2**30:.2f} GB"
-        shares = f"{detected / prepared:>5.0%} {posts_a_second:>8.1f} {pictures_a_second / prepared:>9.0%}"
-        print(f"{batch:>6} {prepared:>11.1f} {detected:>9.1f} {shares} {memory:>8}", flush=True)
+    from bench.device_load import measure  # takes seconds: torch and Beam
+
+    try:
+        measure(options)
+    except ValueError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
-def _pictures_a_second(detector: YoloDetector, batch: int, device: str, seconds: float) -> tuple[float, float]:
-    """Return pictures a second of the network on what lies on the device, and of the detector on what lies in the host's memory."""
-    network = detector.network
-    assert isinstance(network, YoloOnTorch)
-    pixels = np.random.default_rng(0).integers(0, 256, (batch, detector.side, detector.side, 3), np.uint8)
-    on_device = network.upload([*pixels])
-    canvases = [Canvas(one, 0, 0, detector.side, detector.side, detector.side, detector.side) for one in pixels]
-
-    def alone() -> None:
-        with torch.inference_mode():
-            network.network(on_device)
-        if device != "cpu":
-            torch.cuda.synchronize(device)
-
-    rounds = [(_rate(alone, seconds), _rate(lambda: detector.detect(canvases), seconds)) for _ in range(ROUNDS)]
-    return tuple(batch * statistics.median(rates) for rates in zip(*rounds, strict=True))  # type: ignore[return-value]
-
-
-def _rate(call: Callable[[], object], seconds: float) -> float:
-    """Return calls a second, after one that is not counted."""
-    call()
-    calls, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        call()
-        calls += 1
-    return calls / (time.perf_counter() - started)
-
-
-def _posts_a_second(
-    slices: list[LocatedSlice], vision_model: VisionModel, annotator: Annotator, batch: int, device: str
-) -> tuple[float, float]:
-    """Return posts and pictures a second from files to rows, decoding in processes ahead, as a worker does it."""
-    decoder = Decoder(vision_model.preprocessing(Limits()), thread_count(0, 1, device))
-    detector = SliceDetector(vision_model, decoder, batch, annotator.max_pictures, overlaps=True)
-    tagger = SliceTagger(annotator, vision_model.names)
-    held = HeldSlices(detector)
-    pictures, started = 0, time.perf_counter()
-    for due in (*(held.add(one) for one in slices), held.rest()):
-        for located, _ in due:
-            pictures += sum(image["status"] == "ok" for row in tagger.tag(detector.detect(located)).rows for image in row["images"])
-    elapsed = time.perf_counter() - started
-    decoder.close()
-    return sum(len(one.slice.posts) for one in slices) / elapsed, pictures / elapsed
-
-
-def _located(posts: list[str], images: list[str]) -> list[LocatedSlice]:
-    """Return the slices of posts files with the places of their pictures."""
-    shards = find_shards(images, "--images").shards
-    index = update_index(shards, str(scratch_folder() / "index"), "bench").file
-    located = []
-    for file in find_posts(posts, "--posts").files:
-        fields = first_records(file, MAX_LINE_BYTES, FieldOptions()).fields
-        located += [locate_slice(one, index, MAX_IMAGE_BYTES) for one in read_slices(file, MAX_LINE_BYTES, fields)]
-    return located
-
-
-def _name(device: str) -> str:
-    return "CPU, one thread (no figure for a GPU)" if device == "cpu" else torch.cuda.get_device_name(device)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench.gpu", description=__doc__, formatter_class=HelpFormatter)
+def _parser() -> Parser:
+    parser = Parser("bench.gpu", __doc__)
     parser.add_argument("--device", default="auto", help="as in run_pipeline.py")
     parser.add_argument("--precision", default="auto", help="as in run_pipeline.py")
     parser.add_argument("--batch_sizes", type=int, nargs="+", default=[1, 8, 32, 128], help="pictures and texts of a batch")
-    parser.add_argument("--posts", nargs="+", default=[str(ROOT / "demo/archive/*.jsonl")], help="posts files, as in run_pipeline.py")
-    parser.add_argument("--images", nargs="+", default=[str(ROOT / "demo/archive/*.tar")], help="image shards, as in run_pipeline.py")
+    parser.add_argument("--posts", nargs="+", default=[str(DEMO / "*.jsonl")], help="posts files, as in run_pipeline.py")
+    parser.add_argument("--images", nargs="+", default=[str(DEMO / "*.tar")], help="image shards, as in run_pipeline.py")
     parser.add_argument("--seconds", type=float, default=5, help="how long a round takes")
     return parser
 

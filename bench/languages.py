@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 
 from archive.command_line import Parser
-from models.loading import ModelOptions, load_annotator
+from models.inference.options import ModelOptions
 from models.pretrained import SHIPPED
 
 POSTS: dict[str, list[str]] = {
@@ -95,7 +95,10 @@ def main(argv: list[str]) -> int:
     """Print a table."""
     parser = Parser("bench.languages", __doc__)
     parser.add_argument("--model", default=SHIPPED, help="bundle to try (default: the shipped one)")
-    annotator = load_annotator(ModelOptions(parser.parse_args(argv).model, detector=None))
+    options = ModelOptions(parser.parse_args(argv).model, detector=None)
+    from models.loading import load_annotator  # takes seconds: torch
+
+    annotator = load_annotator(options)
     print("| language | names | found | and their type | entities that are no name |\n|---|---|---|---|---|")
     for language, marked in POSTS.items():
         posts = [parse(post) for post in marked]

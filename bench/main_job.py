@@ -31,11 +31,12 @@ from bench.process_tree import ProgramError, measure
 from bench.sample import DEMO, count
 from models.inference.devices import usable_cores
 from models.inference.options import ModelOptions
-from models.loading import load_annotator, load_vision_model
 
 
 def limit(inputs: Inputs, options: ModelOptions) -> float:
     """Return the seconds in the models alone, on batches like those of the command that are ready in memory."""
+    from models.loading import load_annotator, load_vision_model  # takes seconds: torch
+
     vision_model, annotator = load_vision_model(options), load_annotator(options)
     files = {post["id"]: post["files"] for post in map(json.loads, inputs.unpacked.read_text(encoding="utf-8").splitlines())}
     slices = [one.posts for one in read_slices(str(inputs.posts), 2**20, PRESETS["postner"].fields("postner"))]

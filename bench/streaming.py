@@ -15,16 +15,15 @@ import time
 import uuid
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
 import psutil
-from apache_beam.io.fileio import MatchContinuously
-from apache_beam.io.filesystem import FileMetadata
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from archive.command_line import Parser
 from deploy.flink.cluster import JARS, Cluster
+
+if TYPE_CHECKING:
+    from apache_beam.io.filesystem import FileMetadata
 
 STREAMING = ["--streaming", "--checkpointing_interval=3000"]
 TIMEOUT_S = 120.0
@@ -67,6 +66,10 @@ def main() -> None:
 
 
 def _start(cluster: Cluster, incoming: Path, marks: Path) -> Any:
+    import apache_beam as beam  # takes seconds
+    from apache_beam.io.fileio import MatchContinuously
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     pipeline = beam.Pipeline(options=PipelineOptions([*cluster.options(), *STREAMING]))
     _ = pipeline | MatchContinuously(f"{incoming}/*.jsonl", interval=2) | beam.Reshuffle() | beam.Map(mark, str(marks))
     return pipeline.run()

@@ -15,18 +15,19 @@ from pathlib import Path
 
 from archive.command_line import Parser
 from models.datasets.conll import read_conll
-from models.datasets.pictures import picture_features
-from models.evaluation.predictions import annotate
 from models.inference.devices import usable_cores
 from models.inference.options import ModelOptions
 from models.inference.precision import PRECISIONS
-from models.loading import load_annotator, load_vision_model
 from models.tagging.labels import TYPES
 
 
 def main(argv: list[str]) -> int:
     """Run the rounds and print a table."""
     options = _parser().parse_args(argv)
+    from models.datasets.pictures import picture_features  # takes seconds: torch
+    from models.evaluation.predictions import annotate
+    from models.loading import load_annotator, load_vision_model
+
     posts = read_conll(options.data, TYPES)[0]
     vision_model = load_vision_model(ModelOptions(threads=options.threads))
     features = picture_features({post.image for post in posts if post.image}, options.images, vision_model, options.cache)

@@ -13,15 +13,18 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archive.command_line import Parser
 from models.datasets.conll import read_labelled
 from models.datasets.labelled_post import text_of
 from models.datasets.raw_posts import read_texts
 from models.datasets.type_names import TypeNames
-from models.datasets.word_vectors import read_vectors
-from models.tagging.augmentation import NEIGHBOURS, AugmentationTable, build_table, save_table
+from models.tagging.settings import NEIGHBOURS
 from models.tagging.words import split_words
+
+if TYPE_CHECKING:
+    from models.tagging.augmentation import AugmentationTable
 
 LABELLED = re.compile(rb"IMGID:|.*\t(O|[BI]-\S+)\s*$")
 
@@ -44,6 +47,9 @@ def main(argv: list[str]) -> int:
     for name in ("words", "neighbours"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             parser.error(f"--{name} {getattr(options, name)}: give 1 or more")
+    from models.datasets.word_vectors import read_vectors  # takes seconds: torch
+    from models.tagging.augmentation import build_table, save_table
+
     try:
         coverage_words = [word for path in options.coverage for word in _words(path)]
         table = build_table(*read_vectors(options.vectors), options.words, neighbours=options.neighbours)

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from models.vision.agreement import agreement
-from models.vision.images.features import ImageFeatures
+if TYPE_CHECKING:
+    from models.vision.images.features import ImageFeatures
 
 SCORE, PIXELS = 0.01, 1.0
 """Scores and coordinates of equal rows differ by less."""
@@ -122,6 +122,8 @@ def entity_f1(ours: Mapping[str, Row], theirs: Mapping[str, Row]) -> float:
 
 def object_map50(ours: Mapping[str, Row], theirs: Mapping[str, Row]) -> float:
     """Return the mAP at IoU 0.5 of their objects against ours, over the posts that both have."""
+    from models.vision.detection_scores import agreement  # takes seconds: torch
+
     both = sorted(ours.keys() & theirs.keys())
     pairs = [pair for post_id in both for pair in zip(ours[post_id].pictures, theirs[post_id].pictures, strict=True)]
     names = sorted({one.name for pair in pairs for objects in pair for one in objects})
@@ -130,6 +132,8 @@ def object_map50(ours: Mapping[str, Row], theirs: Mapping[str, Row]) -> float:
 
 
 def _features(objects: tuple[Found, ...], names: list[str]) -> ImageFeatures:
+    from models.vision.images.features import ImageFeatures
+
     boxes = np.array([one.place for one in objects], np.float32).reshape(-1, 4)
     labels = np.array([names.index(one.name) for one in objects], np.int64)
     return ImageFeatures(0, 0, labels, np.array([one.score for one in objects], np.float32), boxes)

@@ -10,11 +10,6 @@ import argparse
 import os
 import sys
 
-import grpc
-from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
-from apache_beam.runners.worker import sdk_worker_main
-from google.protobuf import json_format, text_format
-
 
 def main(argv: list[str]) -> None:
     """Get the settings from the provision service, then run the worker until Flink stops it."""
@@ -22,6 +17,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--id", required=True)
     parser.add_argument("--provision_endpoint", required=True)
     options, _ = parser.parse_known_args(argv)
+    import grpc  # takes seconds, as Beam does
+    from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
+    from apache_beam.runners.worker import sdk_worker_main
+    from google.protobuf import json_format, text_format
+
     with grpc.insecure_channel(options.provision_endpoint) as channel:
         provision = beam_provision_api_pb2_grpc.ProvisionServiceStub(channel)
         request = beam_provision_api_pb2.GetProvisionInfoRequest()

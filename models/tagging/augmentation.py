@@ -11,8 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-NEIGHBOURS = 4
-"""How many neighbours are averaged, by default."""
+from models.tagging.settings import NEIGHBOURS
 
 
 class AugmentationTable:

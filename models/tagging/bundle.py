@@ -24,6 +24,7 @@ from archive.digest import file_sha256
 from models.tagging.augmentation import AugmentationTable
 from models.tagging.bundle_format_1 import upgrade
 from models.tagging.folder_tokenizer import FolderTokenizer
+from models.tagging.settings import BundleSettings
 from models.tagging.tagger import TEXT_PARTS, Tagger, TaggerConfig
 
 FORMAT = 2
@@ -36,31 +37,6 @@ TABLE = "augmentation.vectors"
 
 class BundleError(ValueError):
     """A folder is not a usable bundle. The message is one sentence that says what to do."""
-
-
-@dataclass(frozen=True)
-class BundleSettings:
-    """Settings of a bundle that are not part of its tagger. The names are those in `config.json`.
-
-    Attributes:
-        name: of the bundle, as in the `model` column.
-        max_pieces: longest window of text in subwords, special tokens included.
-        max_objects: K, how many objects of a picture the tagger reads.
-        max_pictures: how many pictures of a post the tagger reads.
-        object_names: class names of the detector that was used in training, by id.
-        grid: `VisionModel.grid_id` of the network that made the grids in training, or None.
-        backbone: Hugging Face vision backbone that makes grids (folder in the bundle, or hub id); None to use the detector's.
-        temperature: divides the score of the CRF to calibrate probabilities.
-    """
-
-    name: str
-    max_pieces: int = 128
-    max_objects: int = 5
-    max_pictures: int = 4
-    object_names: tuple[str, ...] = ()
-    grid: str | None = None
-    backbone: str | None = None
-    temperature: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Index = TypeVar("Index", int, Tensor)
+Index = TypeVar("Index", int, "Tensor")
 
 TYPES = ("PER", "LOC", "ORG", "MISC")
 """Entity types of the Twitter-2015 and Twitter-2017 sets, and of the shipped bundle. Each bundle stores its own list."""
@@ -51,11 +51,6 @@ def is_inside(tag: int) -> bool:
 def type_of(tag: int) -> int:
     """Return the index of the type of a B or an I."""
     return (tag - 1) // 2
-
-
-def boundaries(tags: Tensor) -> Tensor:
-    """Return tags without their types: 0 for O, 1 for B, 2 for I; same shape."""
-    return torch.where(tags > 0, 2 - tags % 2, 0)
 
 
 def is_legal(previous: int, tag: int) -> bool:

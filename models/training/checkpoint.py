@@ -10,8 +10,6 @@ from typing import Any
 import torch
 
 FOLDER = "checkpoint"
-SAVE_EVERY_S = 300.0
-"""Seconds between saved states, by default."""
 
 
 class Checkpoint:

@@ -1,9 +1,12 @@
-"""Hyperparameters of training a tagger."""
+"""Hyperparameters of training, without torch, which takes seconds to import."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+SAVE_EVERY_S = 300.0
+"""Seconds between saved states of a run, by default."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,46 @@ class TrainingConfig:
             **dict.fromkeys(("epochs", "batch_size", "accumulate"), (1, math.inf)),
             **dict.fromkeys(("lr", "head_lr", "patience"), (0, math.inf)),
             **dict.fromkeys(("layer_decay", "ema_decay", "picture_dropout", "word_dropout", "case_noise"), (0, 1)),
+        }
+        for name, (least, most) in bounds.items():
+            if not least <= getattr(self, name) <= most or math.isinf(getattr(self, name)):
+                raise ValueError(f"--{name} {getattr(self, name)}: give {least} {'or more' if most == math.inf else f'to {most}'}")
+
+
+@dataclass(frozen=True)
+class TextsConfig:
+    """Hyperparameters of training the granularity of the words in pictures.
+
+    Attributes:
+        width: of the attention.
+        epochs: passes over the posts.
+        batch_size: posts per step.
+        lr: learning rate at its highest.
+        weight_decay: of all parameters.
+        dropout: rate in the vectors.
+        others: share of posts that get the words of another post's picture in a step, and learn to ignore them.
+        noise: share of pictures whose words are in capitals, broken into lines.
+        word_dropout: share of the words in pictures that are left out in a step.
+        seed: of initial weights, dropout and the order of posts.
+    """
+
+    width: int = 32
+    epochs: int = 6
+    batch_size: int = 32
+    lr: float = 2e-3
+    weight_decay: float = 0.1
+    dropout: float = 0.3
+    others: float = 0.5
+    noise: float = 0.3
+    word_dropout: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges. Raises ValueError."""
+        bounds = {
+            **dict.fromkeys(("width", "epochs", "batch_size"), (1, math.inf)),
+            **dict.fromkeys(("lr", "weight_decay"), (0, math.inf)),
+            **dict.fromkeys(("dropout", "others", "noise", "word_dropout"), (0, 1)),
         }
         for name, (least, most) in bounds.items():
             if not least <= getattr(self, name) <= most or math.isinf(getattr(self, name)):

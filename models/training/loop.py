@@ -18,8 +18,8 @@ from tqdm import tqdm
 from models.tagging.encoding import Encoder
 from models.tagging.tagger import Tagger
 from models.training.case_noise import with_case_noise
-from models.training.checkpoint import SAVE_EVERY_S, Checkpoint
-from models.training.config import TrainingConfig
+from models.training.checkpoint import Checkpoint
+from models.training.config import SAVE_EVERY_S, TrainingConfig
 from models.training.examples import Example, collate, drop_words, shuffled_batches
 from models.training.losses import loss_of
 from models.training.optimization import exponential_moving_average, linear_schedule, parameter_groups

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from models.tagging.labels import boundaries
 from models.tagging.tagger import Tagger, TaggerOutput
 from models.training.examples import TrainingBatch
 
@@ -27,6 +27,11 @@ def labelled_loss(tagger: Tagger, output: TaggerOutput, batch: TrainingBatch) ->
             loss - AUXILIARY_WEIGHT * tagger.auxiliary_crf.log_likelihood(batch.words(output.auxiliary), boundary, batch.word_mask).mean()
         )
     return loss
+
+
+def boundaries(tags: Tensor) -> Tensor:
+    """Return tags without their types: 0 for O, 1 for B, 2 for I; same shape."""
+    return torch.where(tags > 0, 2 - tags % 2, 0)
 
 
 def distillation_loss(tagger: Tagger, output: TaggerOutput, batch: TrainingBatch) -> Tensor:

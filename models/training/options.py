@@ -10,7 +10,7 @@ from models.datasets.type_names import add_map_option
 from models.inference.devices import usable_cores
 from models.inference.options import detector_or_none
 from models.pretrained import PRETRAINED
-from models.tagging.bundle import BundleSettings
+from models.tagging.settings import BundleSettings
 from models.training.config import TrainingConfig
 
 LEAST = {"threads": 1, "unlabelled_posts": 1, "table_words": 1, "max_objects": 1, "fusion_width": 0}

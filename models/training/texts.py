@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,50 +11,11 @@ from torch import Tensor, nn
 from models.tagging.crf import CRF
 from models.tagging.granularities.texts import TextsNetwork
 from models.tagging.labels import Span, spans_of
+from models.training.config import TextsConfig
 from models.training.optimization import linear_schedule
 from models.training.text_examples import TextBatch, TextExample, TextRows, collate_texts
 
 SCORED_AT_ONCE = 64
-
-
-@dataclass(frozen=True)
-class TextsConfig:
-    """Hyperparameters of training the granularity of the words in pictures.
-
-    Attributes:
-        width: of the attention.
-        epochs: passes over the posts.
-        batch_size: posts per step.
-        lr: learning rate at its highest.
-        weight_decay: of all parameters.
-        dropout: rate in the vectors.
-        others: share of posts that get the words of another post's picture in a step, and learn to ignore them.
-        noise: share of pictures whose words are in capitals, broken into lines.
-        word_dropout: share of the words in pictures that are left out in a step.
-        seed: of initial weights, dropout and the order of posts.
-    """
-
-    width: int = 32
-    epochs: int = 6
-    batch_size: int = 32
-    lr: float = 2e-3
-    weight_decay: float = 0.1
-    dropout: float = 0.3
-    others: float = 0.5
-    noise: float = 0.3
-    word_dropout: float = 0.15
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the ranges. Raises ValueError."""
-        bounds = {
-            **dict.fromkeys(("width", "epochs", "batch_size"), (1, math.inf)),
-            **dict.fromkeys(("lr", "weight_decay"), (0, math.inf)),
-            **dict.fromkeys(("dropout", "others", "noise", "word_dropout"), (0, 1)),
-        }
-        for name, (least, most) in bounds.items():
-            if not least <= getattr(self, name) <= most or math.isinf(getattr(self, name)):
-                raise ValueError(f"--{name} {getattr(self, name)}: give {least} {'or more' if most == math.inf else f'to {most}'}")
 
 
 def train_texts(network: TextsNetwork, crf: CRF, temperature: float, data: Sequence[TextExample], config: TextsConfig) -> None:

@@ -13,14 +13,8 @@ import json
 import sys
 from pathlib import Path
 
-import onnx
-import torch
-from onnx import numpy_helper
-from safetensors.torch import save_file
-
 from archive.command_line import Parser
 from archive.digest import file_sha256
-from models.vision.detectors.ultralytics_network import empty_network
 
 CONSTANT = "dfl.conv.weight"
 """Not trained: the bins 0 to 15 of the box distribution."""
@@ -28,6 +22,13 @@ CONSTANT = "dfl.conv.weight"
 
 def rebuild(source: Path, output: Path, architecture: str) -> None:
     """Write `config.json` and `model.safetensors`. Raises KeyError if the ONNX file lacks a weight of the architecture."""
+    import onnx  # takes seconds, as torch does
+    import torch
+    from onnx import numpy_helper
+    from safetensors.torch import save_file
+
+    from models.vision.detectors.ultralytics_network import empty_network
+
     model = onnx.load(str(source))
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     weights = {}

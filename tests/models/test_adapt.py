@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, BertConfig, BertModel, BertTokenizer, RobertaConfig, RobertaModel, RobertaTokenizer
 
-from models.adapt import load_encoder, main, tokenise
+from models.adapt import main
+from models.training.adapt_encoder import load_encoder, tokenise
 from tests.conftest import ROOT
 
 WORDS = ["anna", "bob", "loves", "sees", "paris", "rome", "in", "the", "rain", "sun"]

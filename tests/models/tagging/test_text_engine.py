@@ -18,8 +18,9 @@ from models.pretrained import PRETRAINED
 from models.tagging import text_engine
 from models.tagging.annotate import Annotator, Entity
 from models.tagging.augmentation import AugmentationTable
-from models.tagging.bundle import Bundle, BundleSettings, load_bundle, save_bundle
+from models.tagging.bundle import Bundle, load_bundle, save_bundle
 from models.tagging.granularities import View
+from models.tagging.settings import BundleSettings
 from models.tagging.tagger import TEXT_PARTS, Batch, Tagger, TaggerConfig
 from models.tagging.text_engine import TextEngine, TextEngineError
 from models.vision.images.features import ImageFeatures

@@ -9,8 +9,9 @@ import torch
 from models.tagging.crf import CRF
 from models.tagging.labels import Span
 from models.tagging.tag_texts import TextRows
+from models.training.config import TextsConfig
 from models.training.text_examples import TextExample
-from models.training.texts import TextsConfig, cross_validated
+from models.training.texts import cross_validated
 
 TAGS, WIDTH = 3, 4
 

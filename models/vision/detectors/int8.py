@@ -1,0 +1,67 @@
+"""Quantise a detector to int8: what `models.vision.quantize` does."""
+
+from __future__ import annotations
+
+import re
+
+import nncf
+import numpy as np
+import openvino
+from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, AdvancedSmoothQuantParameters
+from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+from archive.images import fetch, find_shards, members_by_name
+from archive.images.decode import Limits
+from archive.images.image_error import ImageError
+from models.vision.detectors.yolo import YoloDetector
+from models.vision.images.preprocess import Preprocess
+
+LAST = re.compile(r"cv[23]\.\d\.2/|/dfl|\.dfl")
+"""Names of the last convolutions of the head."""
+
+DECODING = ("Add", "Subtract", "Multiply", "Divide", "Sigmoid", "SoftMax")
+"""Kinds of operations that decode boxes and scores in the head."""
+
+
+def quantize(model: openvino.Model, photos: list[np.ndarray]) -> openvino.Model:
+    """Return the network in int8.
+
+    Args:
+        model: from `converted`.
+        photos: (640, 640, 3) uint8 RGB, to measure the ranges of activations on.
+    """
+    side = YoloDetector.side
+    model.reshape([1, side, side, 3])
+    operations = model.get_ordered_ops()
+    convolutions = [one.get_friendly_name() for one in operations if one.get_type_name() == "Convolution"]
+    head = convolutions[-1].split("/")[0].split(".dfl")[0]
+    in_float = [convolutions[0], *(name for name in convolutions if name.startswith(head) and LAST.search(name))]
+    decoding = [one for one in operations if one.get_type_name() in DECODING]
+    in_float += [name for one in decoding if (name := one.get_friendly_name()).startswith(f"{head}/")]
+    quantised = nncf.quantize(
+        model,
+        nncf.Dataset(photos, lambda pixels: pixels[None]),
+        subset_size=len(photos),
+        preset=nncf.QuantizationPreset.MIXED,
+        ignored_scope=nncf.IgnoredScope(names=in_float, validate=False),
+        advanced_parameters=AdvancedQuantizationParameters(
+            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+            smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
+        ),
+    )
+    quantised.reshape([1, -1, -1, 3])
+    return quantised
+
+
+def photos_of(images: str, count: int) -> list[np.ndarray]:
+    """Return photos that are spread over the shards, as the network reads them: (640, 640, 3) uint8 RGB."""
+    preprocess = Preprocess(Limits(), YoloDetector.side)
+    members = [*members_by_name(find_shards([images], "--images").shards)[0].values()]
+    photos: list[np.ndarray] = []
+    for _, data in fetch(members[:: max(1, len(members) // count)][:count], Limits.max_image_bytes):
+        try:
+            if isinstance(data, bytes):
+                photos.append(preprocess(data).canvas.pixels)
+        except ImageError:
+            continue
+    return photos
