@@ -14,6 +14,7 @@ COMMANDS = {
     "pipeline.report": ["{none}"],
     "models.train": ["--data", "{none}", "--encoder", "{none}", "--output", "{none}/out"],
     "models.evaluate": ["--data", "{none}", "--condition=without"],
+    "models.train_texts": ["--base", "{none}", "--data", "{none}", "--output", "{none}/out"],
     "models.adapt": ["--encoder", "{none}", "--posts", "{none}", "--output", "{none}/out"],
     "models.augment": ["--vectors", "{none}", "--output", "{none}/out"],
     "models.datasets.conll": ["{none}"],

@@ -108,8 +108,7 @@ def test_the_shipped_bundle_of_format_1_gives_the_emissions_of_its_own_names() -
     seen = {"a.jpg": image_features(1), "b.jpg": image_features(2)}
     (batch,) = annotator(shipped()).batches([(POST, seen)])
     (cells, grid_mask), (ids, object_mask) = batch.views
-    S = tagger._augmented(batch)
-    M = tagger.encode_text(S, S, batch.mask)[0]
+    M = tagger.read_text(*batch[:4])
     text = tagger.narrow(M)
     V1, V2 = (functional.linear(cells, stored[f"{name}.weight"], stored[f"{name}.bias"]) for name in ("project_direct", "project_talked"))
     slots = stored["object_embedding.weight"][ids]
