@@ -1,10 +1,11 @@
 """Quantise a detector to int8, for CPUs: the shipped one.
 
-    python -m models.vision.quantize --images 'images-0000[01].tar' [--photos 300] [--detector models/pretrained/detector]
+    python -m models.vision.quantize --images 'images-0000[01].tar' [--photos 160] [--detector models/pretrained/detector]
 
 It writes `int8.xml` and `int8.bin` into the folder of the detector, and their hashes into its `config.json`. Weights are
-quantised per channel, activations by the ranges that they have on the photos. The first convolution, the last ones of the
-head and the decoding of boxes stay in float. It needs the `nncf` package, a development dependency.
+quantised per channel, activations by the mean of their ranges on the photos. The first three layers, the last convolutions
+of the head and the decoding of boxes stay in float: with the first layers in int8 too, the mAP50 against float32 is 0.09
+lower. It needs the `nncf` package, a development dependency.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import nncf
 import numpy as np
 import openvino
 from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, AdvancedSmoothQuantParameters
-from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from archive.command_line import HelpFormatter
 from archive.digest import file_sha256
@@ -31,6 +31,12 @@ from models.vision.detectors.detector import DetectorError
 from models.vision.detectors.ultralytics_network import INT8_FILES, find_network
 from models.vision.detectors.yolo import YoloDetector, converted
 from models.vision.images.preprocess import Preprocess
+
+LAYER = re.compile(r"\.model\.\d+")
+"""Of the name of an operation, what names its layer."""
+
+FIRST = re.compile(r"\.model\.[0-2]\.")
+"""Names of operations in the first three layers, at the largest sides of feature maps."""
 
 LAST = re.compile(r"cv[23]\.\d\.2/|/dfl|\.dfl")
 """Names of the last convolutions of the head."""
@@ -50,10 +56,10 @@ def quantize(model: openvino.Model, photos: list[np.ndarray]) -> openvino.Model:
     model.reshape([1, side, side, 3])
     operations = model.get_ordered_ops()
     convolutions = [one.get_friendly_name() for one in operations if one.get_type_name() == "Convolution"]
-    head = convolutions[-1].split("/")[0].split(".dfl")[0]
-    in_float = [convolutions[0], *(name for name in convolutions if name.startswith(head) and LAST.search(name))]
-    decoding = [one for one in operations if one.get_type_name() in DECODING]
-    in_float += [name for one in decoding if (name := one.get_friendly_name()).startswith(f"{head}/")]
+    head = max((LAYER.search(name)[0] for name in convolutions), key=lambda layer: int(layer.split(".")[-1]))  # type: ignore[index]
+    in_float = [name for name in convolutions if FIRST.search(name) or (f"{head}." in name and LAST.search(name))]
+    decoding = [one.get_friendly_name() for one in operations if one.get_type_name() in DECODING]
+    in_float += [name for name in decoding if f"{head}/" in name]
     quantised = nncf.quantize(
         model,
         nncf.Dataset(photos, lambda pixels: pixels[None]),
@@ -61,7 +67,6 @@ def quantize(model: openvino.Model, photos: list[np.ndarray]) -> openvino.Model:
         preset=nncf.QuantizationPreset.MIXED,
         ignored_scope=nncf.IgnoredScope(names=in_float, validate=False),
         advanced_parameters=AdvancedQuantizationParameters(
-            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
             smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
         ),
     )
@@ -74,7 +79,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="models.vision.quantize", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--detector", type=Path, default=PRETRAINED / "detector", help="folder of the detector (default: the shipped one)")
     parser.add_argument("--images", required=True, help="glob of image shards, or a folder")
-    parser.add_argument("--photos", type=int, default=300, help="how many photos to use, spread over the shards")
+    parser.add_argument("--photos", type=int, default=160, help="how many photos to use, spread over the shards")
     options = parser.parse_args(argv)
     try:
         source = find_network(str(options.detector))

@@ -118,7 +118,10 @@ def _from_folder(folder: Path) -> NetworkSource:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if not config.get("architecture", "").endswith(".yaml"):  # any other name ultralytics would open as a file that may hold code
         raise DetectorError(f"--detector {str(folder)!r}: the architecture in config.json is no name of an ultralytics .yaml")
-    _check_files(folder, {WEIGHTS: config["sha256"]} | config.get("int8", {}))
+    of_int8 = {name: config["int8"].get(name) for name in INT8_FILES} if "int8" in config else {}
+    for name, digest in ({WEIGHTS: config["sha256"]} | of_int8).items():
+        if not (folder / name).is_file() or file_sha256(folder / name) != digest:
+            raise DetectorError(f"--detector {str(folder)!r}: {name} is not the file that config.json describes: copy it again")
 
     def build() -> Any:
         network = empty_network(config["architecture"])
@@ -128,12 +131,6 @@ def _from_folder(folder: Path) -> NetworkSource:
     int8 = folder / INT8_FILES[0] if "int8" in config else None
     size = (folder / WEIGHTS).stat().st_size
     return NetworkSource(f"{config['name']}@{config['sha256'][:12]}", tuple(config["names"]), config["sha256"], size, build, int8)
-
-
-def _check_files(folder: Path, digests: dict[str, str]) -> None:
-    for name, digest in digests.items():
-        if name not in (WEIGHTS, *INT8_FILES) or not (folder / name).is_file() or file_sha256(folder / name) != digest:
-            raise DetectorError(f"--detector {str(folder)!r}: {name} is not the file that config.json describes: copy it again")
 
 
 def empty_network(architecture: str) -> Any:
