@@ -35,7 +35,7 @@ class NetworkSource:
     Attributes:
         name: name of the file, and the first digits of its SHA-256.
         names: class names by id.
-        digest: SHA-256 of the weights.
+        digest: SHA-256 of the weights, and of the quantised ones.
         weight_bytes: of the weights, about.
         build: returns the network, in eval mode, batch normalisation fused into its convolutions.
         int8: file of the network for OpenVINO, quantised by `models.vision.quantize`; None where there is none.
@@ -130,7 +130,8 @@ def _from_folder(folder: Path) -> NetworkSource:
 
     int8 = folder / INT8_FILES[0] if "int8" in config else None
     size = (folder / WEIGHTS).stat().st_size
-    return NetworkSource(f"{config['name']}@{config['sha256'][:12]}", tuple(config["names"]), config["sha256"], size, build, int8)
+    digest = " ".join([config["sha256"], *of_int8.values()])
+    return NetworkSource(f"{config['name']}@{config['sha256'][:12]}", tuple(config["names"]), digest, size, build, int8)
 
 
 def empty_network(architecture: str) -> Any:
