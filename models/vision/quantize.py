@@ -1,6 +1,6 @@
 """Quantise a detector to int8, for CPUs: the shipped one.
 
-    python -m models.vision.quantize --images 'images-0000[01].tar' [--photos 160] [--detector models/pretrained/detector]
+    python -m models.vision.quantize --images 'images-0000[01].tar' [--photos 90] [--detector models/pretrained/detector]
 
 It writes `int8.xml` and `int8.bin` into the folder of the detector, and their hashes into its `config.json`. Weights are
 quantised per channel, activations by the mean of their ranges on the photos. The first three layers, the last convolutions
@@ -41,7 +41,7 @@ FIRST = re.compile(r"\.model\.[0-2]\.")
 LAST = re.compile(r"cv[23]\.\d\.2/|/dfl|\.dfl")
 """Names of the last convolutions of the head."""
 
-DECODING = ("Add", "Subtract", "Multiply", "Divide", "Sigmoid", "SoftMax")
+DECODING = ("Add", "Subtract", "Multiply", "Divide", "Sigmoid", "Softmax")
 """Kinds of operations that decode boxes and scores in the head."""
 
 
@@ -59,7 +59,7 @@ def quantize(model: openvino.Model, photos: list[np.ndarray]) -> openvino.Model:
     head = max((LAYER.search(name)[0] for name in convolutions), key=lambda layer: int(layer.split(".")[-1]))  # type: ignore[index]
     in_float = [name for name in convolutions if FIRST.search(name) or (f"{head}." in name and LAST.search(name))]
     decoding = [one.get_friendly_name() for one in operations if one.get_type_name() in DECODING]
-    in_float += [name for name in decoding if f"{head}/" in name]
+    in_float += [name for name in decoding if f"{head}/" in name or f"{head}.dfl/" in name]
     quantised = nncf.quantize(
         model,
         nncf.Dataset(photos, lambda pixels: pixels[None]),
@@ -79,7 +79,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="models.vision.quantize", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--detector", type=Path, default=PRETRAINED / "detector", help="folder of the detector (default: the shipped one)")
     parser.add_argument("--images", required=True, help="glob of image shards, or a folder")
-    parser.add_argument("--photos", type=int, default=160, help="how many photos to use, spread over the shards")
+    parser.add_argument("--photos", type=int, default=90, help="how many photos to use, spread over the shards")
     options = parser.parse_args(argv)
     try:
         source = find_network(str(options.detector))
