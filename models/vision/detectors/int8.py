@@ -8,7 +8,6 @@ import nncf
 import numpy as np
 import openvino
 from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, AdvancedSmoothQuantParameters
-from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits
@@ -16,10 +15,16 @@ from archive.images.image_error import ImageError
 from models.vision.detectors.yolo import YoloDetector
 from models.vision.images.preprocess import Preprocess
 
+LAYER = re.compile(r"\.model\.\d+")
+"""Of the name of an operation, what names its layer."""
+
+FIRST = re.compile(r"\.model\.[0-2]\.")
+"""Names of operations in the first three layers, at the largest sides of feature maps."""
+
 LAST = re.compile(r"cv[23]\.\d\.2/|/dfl|\.dfl")
 """Names of the last convolutions of the head."""
 
-DECODING = ("Add", "Subtract", "Multiply", "Divide", "Sigmoid", "SoftMax")
+DECODING = ("Add", "Subtract", "Multiply", "Divide", "Sigmoid", "Softmax")
 """Kinds of operations that decode boxes and scores in the head."""
 
 
@@ -34,10 +39,10 @@ def quantize(model: openvino.Model, photos: list[np.ndarray]) -> openvino.Model:
     model.reshape([1, side, side, 3])
     operations = model.get_ordered_ops()
     convolutions = [one.get_friendly_name() for one in operations if one.get_type_name() == "Convolution"]
-    head = convolutions[-1].split("/")[0].split(".dfl")[0]
-    in_float = [convolutions[0], *(name for name in convolutions if name.startswith(head) and LAST.search(name))]
-    decoding = [one for one in operations if one.get_type_name() in DECODING]
-    in_float += [name for one in decoding if (name := one.get_friendly_name()).startswith(f"{head}/")]
+    head = max((LAYER.search(name)[0] for name in convolutions), key=lambda layer: int(layer.split(".")[-1]))  # type: ignore[index]
+    in_float = [name for name in convolutions if FIRST.search(name) or (f"{head}." in name and LAST.search(name))]
+    decoding = [one.get_friendly_name() for one in operations if one.get_type_name() in DECODING]
+    in_float += [name for name in decoding if f"{head}/" in name or f"{head}.dfl/" in name]
     quantised = nncf.quantize(
         model,
         nncf.Dataset(photos, lambda pixels: pixels[None]),
@@ -45,7 +50,6 @@ def quantize(model: openvino.Model, photos: list[np.ndarray]) -> openvino.Model:
         preset=nncf.QuantizationPreset.MIXED,
         ignored_scope=nncf.IgnoredScope(names=in_float, validate=False),
         advanced_parameters=AdvancedQuantizationParameters(
-            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
             smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
         ),
     )

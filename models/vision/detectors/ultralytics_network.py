@@ -35,7 +35,7 @@ class NetworkSource:
     Attributes:
         name: name of the file, and the first digits of its SHA-256.
         names: class names by id.
-        digest: SHA-256 of the weights.
+        digest: SHA-256 of the weights, and of the quantised ones.
         weight_bytes: of the weights, about.
         build: returns the network, in eval mode, batch normalisation fused into its convolutions.
         int8: file of the network for OpenVINO, quantised by `models.vision.quantize`; None where there is none.
@@ -118,7 +118,10 @@ def _from_folder(folder: Path) -> NetworkSource:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if not config.get("architecture", "").endswith(".yaml"):  # any other name ultralytics would open as a file that may hold code
         raise DetectorError(f"--detector {str(folder)!r}: the architecture in config.json is no name of an ultralytics .yaml")
-    _check_files(folder, {WEIGHTS: config["sha256"]} | config.get("int8", {}))
+    of_int8 = {name: config["int8"].get(name) for name in INT8_FILES} if "int8" in config else {}
+    for name, digest in ({WEIGHTS: config["sha256"]} | of_int8).items():
+        if not (folder / name).is_file() or file_sha256(folder / name) != digest:
+            raise DetectorError(f"--detector {str(folder)!r}: {name} is not the file that config.json describes: copy it again")
 
     def build() -> Any:
         network = empty_network(config["architecture"])
@@ -127,13 +130,8 @@ def _from_folder(folder: Path) -> NetworkSource:
 
     int8 = folder / INT8_FILES[0] if "int8" in config else None
     size = (folder / WEIGHTS).stat().st_size
-    return NetworkSource(f"{config['name']}@{config['sha256'][:12]}", tuple(config["names"]), config["sha256"], size, build, int8)
-
-
-def _check_files(folder: Path, digests: dict[str, str]) -> None:
-    for name, digest in digests.items():
-        if name not in (WEIGHTS, *INT8_FILES) or not (folder / name).is_file() or file_sha256(folder / name) != digest:
-            raise DetectorError(f"--detector {str(folder)!r}: {name} is not the file that config.json describes: copy it again")
+    digest = " ".join([config["sha256"], *of_int8.values()])
+    return NetworkSource(f"{config['name']}@{config['sha256'][:12]}", tuple(config["names"]), digest, size, build, int8)
 
 
 def empty_network(architecture: str) -> Any:

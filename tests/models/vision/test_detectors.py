@@ -277,11 +277,19 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "was-run").exists()
 
 
-def test_changed_weights_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "file"),
+    [
+        ({"sha256": "0" * 64}, "model.safetensors"),
+        ({"int8": {"int8.xml": "0" * 64, "int8.bin": "0" * 64}}, "int8.xml"),
+        ({"int8": {}}, "int8.xml"),
+    ],
+)
+def test_changed_weights_are_refused(tmp_path: Path, change: dict[str, Any], file: str) -> None:
     shutil.copytree(SHIPPED, tmp_path / "detector")
     config = json.loads((tmp_path / "detector" / "config.json").read_text())
-    (tmp_path / "detector" / "config.json").write_text(json.dumps(config | {"sha256": "0" * 64}))
-    with pytest.raises(DetectorError, match="not the file"):
+    (tmp_path / "detector" / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(DetectorError, match=f"{file} is not the file"):
         load_detector(str(tmp_path / "detector"), "cpu", 1)
 
 
