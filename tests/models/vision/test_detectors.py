@@ -26,8 +26,8 @@ from archive.images.decode import Limits, Picture, decode
 from archive.images.image_error import ImageError
 from models.inference.precision import float_precision, usable_precision
 from models.pretrained import PRETRAINED
-from models.vision.agreement import agreement
 from models.vision.backbone import Backbone
+from models.vision.detection_scores import agreement
 from models.vision.detectors import Detector, DetectorError, YoloDetector, load_detector
 from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import find_network
