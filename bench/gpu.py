@@ -22,11 +22,15 @@ from bench.sample import DEMO
 
 
 def main(argv: list[str]) -> int:
-    """Print a line for each size of batches."""
+    """Print a line for each size of batches. Return 2 if a file is not there."""
     options = _parser().parse_args(argv)
     from bench.device_load import measure  # takes seconds: torch and Beam
 
-    measure(options)
+    try:
+        measure(options)
+    except ValueError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -36,7 +36,7 @@ class LoadedModels:
 def load_models(options: RunOptions, local: bool) -> LoadedModels:
     """Load the models; if the work runs on other machines, on the CPU here. Raises UsageError with one sentence."""
     try:
-        models = options.models if local else replace(options.models, device="cpu")
+        models = options.models if local else replace(options.models, device="cpu", precision="float32")  # of other machines
         vision_model = load_vision_model(models)
         if local and options.images and options.local_workers == 1:
             vision_model.prepare()
@@ -59,6 +59,11 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
             f"the {network} runs by {engines[network]}, more slowly: openvino {why}"
             for network in asked
             if engines.get(network, "").startswith("torch")
+        ]
+    if local and options.precision != "auto":
+        others = {network: engine for network, engine in engines.items() if not engine.endswith(options.precision)}
+        notes += [
+            f"--precision {options.precision}: the {network} cannot compute in it and runs by {others[network]}" for network in others
         ]
     precision = here.precision if local else options.precision
     return LoadedModels(

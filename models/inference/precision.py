@@ -9,6 +9,9 @@ from typing import Any
 PRECISIONS = "auto|float32|bfloat16|int8"
 """Regular expression of the values of `--precision`."""
 
+AMPERE = (8, 0)
+"""Compute capability from which a GPU has bfloat16."""
+
 RUNTIME = "openvino"
 """The package that runs networks on a CPU; without it torch does, more slowly."""
 
@@ -30,7 +33,7 @@ def usable_precision(precision: str, device: str) -> str:
     if device != "cpu":
         if precision == "int8":
             raise ValueError("--precision int8 is for CPUs only: use bfloat16 or float32 on a GPU")
-        return "bfloat16" if precision == "auto" else precision
+        return float_precision(device) if precision == "auto" else precision
     if precision == "auto":
         return "int8" if _has_int8() and has_runtime() else float_precision()
     if precision == "bfloat16" and not _has_bfloat16():
@@ -42,11 +45,16 @@ def usable_precision(precision: str, device: str) -> str:
     return precision
 
 
-def float_precision() -> str:
-    """Return the fastest number format of a CPU for a network that is not quantised: `bfloat16` or `float32`.
+def float_precision(device: str = "cpu") -> str:
+    """Return the fastest number format of a device for a network that is not quantised: `bfloat16` or `float32`.
 
-    Intel's CPUs without AMX have instructions for bfloat16 too, at half the speed of float32 (docs/performance.md).
+    GPUs before Ampere have no instructions for bfloat16. Intel's CPUs without AMX have some, at half the speed of float32
+    (docs/performance.md).
     """
+    if device != "cpu":
+        import torch
+
+        return "bfloat16" if torch.cuda.get_device_capability(device) >= AMPERE else "float32"
     flags = _flags()
     is_fast = flags.get("amx_bf16") or (flags.get("avx512_bf16") and not str(flags.get("cpu_name")).startswith("Intel"))
     return "bfloat16" if is_fast else "float32"

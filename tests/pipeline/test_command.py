@@ -169,6 +169,7 @@ def test_folder_of_pictures_and_store_of_objects(tmp_path: Path, posts_file: Cal
         (["--posts={posts}", "--output={tmp}/out", "--runner=Bogus"], ["--runner", "Bogus"]),
         (["--posts={posts}", "--output={tmp}/out", "--device=cuda"], ["--device"]),
         (["--posts={posts}", "--output={tmp}/out", "--device=gpu"], ["--device", "gpu"]),
+        (["--posts={posts}", "--output={tmp}/out", "--precision=float16"], ["--precision", "float16"]),
         (["--posts={posts}", "other.jsonl", "--output={tmp}/out"], ["other.jsonl", "quotes"]),
         (["--posts={posts}", "--images=", "--output={tmp}/out"], ["--images", "empty"]),
         (["--posts={posts}", "--output={tmp}/out", "--max_image_bytes=9223372036854775807"], ["--max_image_bytes"]),

@@ -30,4 +30,4 @@ def test_the_smallest_and_the_largest_value_are_allowed_and_no_other_beyond() ->
 def test_resume_compares_these_options() -> None:
     limits = ["max_line_bytes", "max_image_bytes", "max_image_pixels", "decode_timeout_s"]
     fields = ["preset", "each", "id", "text", "images_field", "alt", "markup", "where", "limit"]
-    assert [option.name for option in OPTIONS if option.changes_rows] == [*fields, "model", "detector", "ocr", *limits]
+    assert [option.name for option in OPTIONS if option.changes_rows] == [*fields, "model", "detector", "ocr", "precision", *limits]

@@ -14,6 +14,9 @@ KINDS = 3
 MIN_NEAR, MIN_PLURAL, MIN_PART = 5, 4, 4
 """Letters of a word that may differ by one letter, of a plural, and of a part, at least: shorter ones are alike by chance."""
 
+MAX_NEAR = 32
+"""Letters of a word that may differ by one letter, at most: work and memory grow with the square of them."""
+
 PART = regex.compile(r"\p{Lu}{2,}(?!\p{Ll})|\p{L}\p{Ll}*|\p{N}+")
 """Parts of a hashtag or a user name: `JustinBieber` and `NBAFinals2016` hold words."""
 
@@ -51,7 +54,7 @@ def _forms(word: str) -> tuple[set[str], set[str], set[str]]:
         return set(), set(), set()
     folded = word.casefold()
     near = {folded.removesuffix("s")} if len(folded) >= MIN_PLURAL else {folded}
-    if len(folded) >= MIN_NEAR:  # two words that differ by one letter are alike once the right letter of each is left out
+    if MIN_NEAR <= len(folded) <= MAX_NEAR:  # two words that differ by one letter are alike once the right letter of each is left out
         near |= {folded, *(folded[:i] + folded[i + 1 :] for i in range(len(folded)))}
     parts = {part.casefold() for part in PART.findall(word)} - {folded}
     return {folded}, near, {part for part in parts if len(part) >= MIN_PART}

@@ -6,7 +6,7 @@ from models.vision.detectors.detector import Detector, DetectorError
 from models.vision.detectors.onnx import OnnxDetector
 from models.vision.detectors.yolo import YoloDetector
 
-__all__ = ["DETECTORS", "Detector", "DetectorError", "load_detector"]
+__all__ = ["DETECTORS", "Detector", "DetectorError", "YoloDetector", "load_detector"]
 
 DETECTORS: tuple[type[Detector], ...] = (
     OnnxDetector,

@@ -36,6 +36,7 @@ class NetworkSource:
         name: name of the file, and the first digits of its SHA-256.
         names: class names by id.
         digest: SHA-256 of the weights.
+        weight_bytes: of the weights, about.
         build: returns the network, in eval mode, batch normalisation fused into its convolutions.
         int8: file of the network for OpenVINO, quantised by `models.vision.quantize`; None where there is none.
     """
@@ -43,6 +44,7 @@ class NetworkSource:
     name: str
     names: tuple[str, ...]
     digest: str
+    weight_bytes: int
     build: Callable[[], Any]
     int8: Path | None = None
 
@@ -105,10 +107,11 @@ def _from_ultralytics(spec: str) -> NetworkSource:
     network = model.model.fuse().eval()
     names = tuple(str(network.names[i]) for i in range(len(network.names)))
     digest = "random" if is_random else file_sha256(Path(model.ckpt_path))[:12]
-    weights = hashlib.sha256()
+    weights, weight_bytes = hashlib.sha256(), 0
     for tensor in network.state_dict().values():
         weights.update(tensor.numpy().tobytes())
-    return NetworkSource(f"{Path(spec).name}@{digest}", names, weights.hexdigest(), lambda: network)
+        weight_bytes += tensor.numpy().nbytes
+    return NetworkSource(f"{Path(spec).name}@{digest}", names, weights.hexdigest(), weight_bytes, lambda: network)
 
 
 def _from_folder(folder: Path) -> NetworkSource:
@@ -123,7 +126,8 @@ def _from_folder(folder: Path) -> NetworkSource:
         return network
 
     int8 = folder / INT8_FILES[0] if "int8" in config else None
-    return NetworkSource(f"{config['name']}@{config['sha256'][:12]}", tuple(config["names"]), config["sha256"], build, int8)
+    size = (folder / WEIGHTS).stat().st_size
+    return NetworkSource(f"{config['name']}@{config['sha256'][:12]}", tuple(config["names"]), config["sha256"], size, build, int8)
 
 
 def _check_files(folder: Path, digests: dict[str, str]) -> None:

@@ -23,6 +23,9 @@ VERSION = 1
 
 TRACED_SIDE = 640
 
+LARGE_BYTES = 64 * 2**20
+"""A network with more weights is compiled once for all shapes, since each compiled one holds its own."""
+
 
 class YoloNetwork(nn.Module):
     """A network of ultralytics that also returns the output of the last layer of its backbone.
@@ -74,8 +77,9 @@ class YoloOnOpenVino:
         def convert() -> openvino.Model:
             return read_int8(source) if precision == "int8" else converted(source)
 
-        self._engine = Engine(f"yolo {VERSION} {source.digest}", convert, precision, threads)
-        self._engine.prepare(((1, side, side, 3),))
+        self._is_large = source.weight_bytes > LARGE_BYTES
+        self._engine = Engine(f"yolo {VERSION} {source.digest}", convert, precision, threads, any_shape=self._is_large)
+        self._engine([np.zeros((1, side, side, 3), np.uint8)])  # what it cannot run fails here
         self._side = side
         self.name = self._engine.name
 
@@ -87,6 +91,8 @@ class YoloOnOpenVino:
 
     def prepare(self) -> None:
         """Compile the network for all shapes of pictures, in another thread."""
+        if self._is_large:
+            return
         self._engine.prepare_meanwhile([((1, height, width, 3),) for height, width in cropped_sizes(self._side)])
 
 

@@ -224,6 +224,7 @@ def test_a_file_that_changed_since_it_was_cut_is_no_shorter_slice(tmp_path: Path
         (b'[{"id":1,"text":"a"}]', "JSON document"),
         (b"id,text\n1,a\n", "CSV"),
     ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,
 )
 def test_files_that_cannot_be_cut_say_why_and_are_one_piece(raw: bytes, why: str | None) -> None:
     with file_of(raw) as path:

@@ -53,8 +53,13 @@ def test_without_the_runtime_there_is_no_int8(cpu: Any, monkeypatch: pytest.Monk
         usable_precision("int8", "cpu")
 
 
+@pytest.mark.parametrize(("capability", "expected"), [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")])
+def test_gpus_have_bfloat16_since_ampere(capability: tuple[int, int], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: capability)
+    assert usable_precision("auto", "cuda") == expected
+
+
 def test_gpus_and_other_words() -> None:
-    assert usable_precision("auto", "cuda") == "bfloat16"
     assert usable_precision("float32", "cuda:1") == "float32"
     with pytest.raises(ValueError, match="CPUs only"):
         usable_precision("int8", "cuda")

@@ -136,10 +136,11 @@ def test_a_long_post_does_not_make_its_neighbours_long() -> None:
     assert all(rows * words <= MAX_CRF_WORDS for rows, words in asked)
 
 
-def test_half_precision_says_nearly_the_same() -> None:
+def test_int8_says_nearly_the_same() -> None:
     bundle = load_bundle(SHIPPED)
-    halves = Annotator(bundle, NAMES, bundle.settings.grid, dtype=torch.bfloat16).marginals(posts())
-    moved = [np.abs(half - whole).max(1) for half, whole in zip(halves, annotator().marginals(posts()), strict=True)]
+    model = Annotator(bundle, NAMES, bundle.settings.grid, precision="int8")
+    assert model.engine.split()[::2] == ["openvino", "int8"]
+    moved = [np.abs(one - other).max(1) for one, other in zip(model.marginals(posts()), annotator().marginals(posts()), strict=True)]
     assert 0 < np.concatenate(moved).max() < 0.1
     assert np.concatenate(moved).mean() < 0.01
 

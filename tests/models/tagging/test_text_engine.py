@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, DebertaV2Config, DistilBertConfig, PretrainedConfig, RobertaConfig
 
-from models.inference.compiled_cache import CompiledCache
 from models.pretrained import PRETRAINED
 from models.tagging import text_engine
 from models.tagging.annotate import Annotator, Entity
@@ -100,12 +99,9 @@ def test_it_gives_what_torch_gives(small: Bundle, precision: str, mean: float) -
     ],
     ids=lambda encoder: encoder.model_type,
 )
-def test_other_encoders_give_what_torch_gives_or_are_refused(encoder: PretrainedConfig) -> None:
-    made = make_bundle(encoder, "sum")
-    try:
-        engine = TextEngine(made, lambda: made.tagger, "float32", 1, CompiledCache(Path("/nowhere")))
-    except TextEngineError as error:
-        pytest.xfail(f"runs on torch: {error}")
+def test_other_encoders_give_what_torch_gives(encoder: PretrainedConfig) -> None:
+    made = replace(make_bundle(encoder, "sum"), sha256=encoder.model_type)
+    engine = TextEngine(made, lambda: made.tagger, "float32", 1)
     assert differences(engine, made.tagger, batch(3, 56)).max() < 1e-3
 
 
@@ -143,11 +139,11 @@ def annotate(posts: list[tuple[str, int]], precision: str, threads: int, batch_s
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
     posts=st.lists(
         st.tuples(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join) | st.just("Boston and Paris " * 90), st.integers(0, 3)),
-        max_size=20,
+        max_size=8,
         unique=True,
     )
 )

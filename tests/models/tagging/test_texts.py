@@ -63,6 +63,12 @@ def test_a_word_is_one_kind_of_copy_at_most_and_the_same_word_always_is(words: l
         assert bool(found[i, r, SAME]) == same
 
 
+def test_words_without_end_are_no_work_without_end() -> None:
+    found = copies(["ab" * 500_000, "x"], ["ab" * 500_000, "ab" * 499_999 + "a"])
+    assert found[0, 0].tolist() == [1, 0, 0]
+    assert not found[1].any()
+
+
 def network(width: int = 6, tags: int = 5, size: int = 4) -> TextsNetwork:
     torch.manual_seed(0)
     made = TextsNetwork(width, tags, size, 0.1).eval()

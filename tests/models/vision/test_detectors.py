@@ -7,6 +7,8 @@ import json
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +21,21 @@ from matplotlib import get_data_path
 from PIL import Image
 from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
 
+from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits, Picture, decode
+from archive.images.image_error import ImageError
+from models.inference.precision import float_precision, usable_precision
 from models.pretrained import PRETRAINED
+from models.vision.agreement import agreement
 from models.vision.backbone import Backbone
-from models.vision.detectors import Detector, DetectorError, load_detector
+from models.vision.detectors import Detector, DetectorError, YoloDetector, load_detector
 from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import find_network
-from models.vision.images.canvas import letterbox
+from models.vision.images.canvas import Canvas, letterbox
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import VisionModel
 
+DEMO = Path(__file__).parents[3] / "demo" / "archive"
 SHIPPED = PRETRAINED / "detector"
 HOPPER = Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
@@ -120,21 +127,33 @@ def same(a: ImageFeatures, b: ImageFeatures) -> bool:
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("labels", "scores", "boxes", "grid"))
 
 
-def test_a_picture_does_not_depend_on_its_batch(jpeg: Callable[..., bytes]) -> None:
+def can(precision: str) -> bool:
+    try:
+        return usable_precision(precision, "cpu") == precision
+    except ValueError:
+        return False
+
+
+EACH_PRECISION = pytest.mark.parametrize("precision", [name for name in ("float32", "bfloat16", "int8") if can(name)])
+
+
+@EACH_PRECISION
+def test_a_picture_does_not_depend_on_its_batch(jpeg: Callable[..., bytes], precision: str) -> None:
     torch.set_num_threads(1)
-    vision_model = VisionModel.load(str(SHIPPED))
+    vision_model = VisionModel.load(str(SHIPPED), threads=2, precision=precision)
     preprocessed = [vision_model.preprocess(HOPPER.read_bytes(), Limits())] + [
-        vision_model.preprocess(jpeg(i, (90 + i, 60)), Limits()) for i in range(8)
+        vision_model.preprocess(jpeg(i, (90 + 20 * i, 130)), Limits()) for i in range(8)
     ]
     alone = [vision_model.extract([one])[0] for one in preprocessed]
-    for size in (2, 7, 9):
+    for size in (7, 32):
         together = [image_features for i in range(0, 9, size) for image_features in vision_model.extract(preprocessed[i : i + size])]
         assert all(same(a, b) for a, b in zip(alone, together, strict=True))
 
 
-def test_a_picture_does_not_depend_on_threads(jpeg: Callable[..., bytes]) -> None:
-    vision_model, other = VisionModel.load(str(SHIPPED), threads=1), VisionModel.load(str(SHIPPED), threads=2)
-    preprocessed = [vision_model.preprocess(jpeg(i, (90, 60)), Limits()) for i in range(4)]
+@EACH_PRECISION
+def test_a_picture_does_not_depend_on_threads(jpeg: Callable[..., bytes], precision: str) -> None:
+    vision_model, other = (VisionModel.load(str(SHIPPED), threads=threads, precision=precision) for threads in (1, 2))
+    preprocessed = [vision_model.preprocess(jpeg(i, size), Limits()) for i, size in enumerate([(90, 60), (60, 90)] * 2)]
     alone = vision_model.extract(preprocessed)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -145,6 +164,42 @@ def test_a_picture_does_not_depend_on_threads(jpeg: Callable[..., bytes]) -> Non
     finally:
         torch.set_num_threads(before)
     assert all(same(a, b) for a, b in zip(alone * 2, at_once, strict=True))
+
+
+@pytest.fixture(scope="module")
+def demo_pictures() -> list[Canvas]:
+    members = list(members_by_name(find_shards([str(DEMO / "images-*.tar")], "--images").shards)[0].values())
+    pictures = [data for _, data in fetch(members, Limits.max_image_bytes) if isinstance(data, bytes)]
+    canvases = []
+    for data in pictures:
+        with suppress(ImageError):
+            canvases.append(letterbox(decode(data, Limits(), 640), 640))
+    return canvases[:10]
+
+
+@EACH_PRECISION
+def test_each_precision_agrees_with_torch_on_squares(demo_pictures: list[Canvas], hopper: Picture, precision: str) -> None:
+    fast = load_detector(str(SHIPPED), "cpu", 1, precision)
+    quantised = find_network(str(SHIPPED)).int8
+    assert fast.engine.startswith("openvino")
+    assert fast.engine.endswith(precision if precision != "int8" or quantised else float_precision())
+    exact = YoloDetector(str(SHIPPED), "cpu", 1, as_on_gpu=True)
+    assert exact.engine == "torch float32"
+    canvases = [*demo_pictures, letterbox(hopper, 640)]
+    of_fast, of_exact = fast.detect(canvases), exact.detect(canvases)
+    scores = agreement(of_fast, of_exact, exact.names)
+    assert scores["recall"] > 0.8
+    assert scores["precision"] > 0.8
+    cosines = [
+        float((a.grid * b.grid).sum() / np.sqrt((a.grid**2).sum() * (b.grid**2).sum()))
+        for a, b in zip(map(in_float64, of_fast), map(in_float64, of_exact), strict=True)
+    ]
+    assert min(cosines) > 0.9
+
+
+def in_float64(features: ImageFeatures) -> Any:
+    assert features.grid is not None
+    return replace(features, grid=features.grid.astype(float))
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
