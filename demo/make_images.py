@@ -13,9 +13,7 @@ import zlib
 from io import BytesIO
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-import sklearn.datasets
 from PIL import Image, ImageDraw
 
 from archive.command_line import Parser
@@ -61,6 +59,9 @@ def png_with_size(width: int, height: int) -> bytes:
 
 def pictures() -> dict[str, bytes]:
     """Return all pictures of the shards by key."""
+    import matplotlib  # takes seconds, as scikit-learn does
+    import sklearn.datasets
+
     samples = Path(sklearn.datasets.__file__).parent / "images"
     flower, palace = photo(samples / "flower.jpg"), photo(samples / "china.jpg")
     hopper = photo(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg")

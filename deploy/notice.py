@@ -17,6 +17,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from archive.command_line import Parser
+
 REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
 
 HEAD = """\
@@ -105,4 +107,5 @@ def notice() -> str:
 
 
 if __name__ == "__main__":
+    Parser("deploy.notice", __doc__).parse_args()
     print(notice(), end="")

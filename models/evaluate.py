@@ -81,7 +81,12 @@ def _parser() -> Parser:
     add("--resamples", type=int, default=1000, help="samples of the bootstrap over posts")
     add("--seed", type=int, default=0, help="of the bootstrap and of shuffling")
     add("--device", default="cpu", help="auto, cpu, cuda, cuda:N")
-    add("--precision", choices=PRECISIONS.split("|"), default="float32", help="number format, as in run_pipeline.py (default: float32)")
+    add(
+        "--precision",
+        choices=PRECISIONS.split("|"),
+        default="float32",
+        help="number format: float32 scores alike on every machine, auto as run_pipeline.py annotates by default (default: float32)",
+    )
     add("--threads", type=int, default=0, help="0: one per core")
     return parser
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from typing import NoReturn
 
 from apache_beam.options import pipeline_options
 from apache_beam.runners import create_runner
+from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
 from apache_beam.transforms.resources import parse_resource_hints
 
 from pipeline.options import RunOptions, UsageError
@@ -71,7 +73,20 @@ def parse_beam_options(argv: list[str], ours: RunOptions) -> pipeline_options.Pi
 
 
 def check_engine(beam_options: pipeline_options.PipelineOptions) -> None:
-    """Raise UsageError if nothing answers at the address of the engine, before anything of an earlier run is replaced."""
+    """Check the engine, before anything of an earlier run is replaced.
+
+    Raises:
+        UsageError: nothing answers at its address, or Beam cannot start its job server for it here.
+    """
+    _check_address(beam_options)
+    flink = beam_options.view_as(pipeline_options.FlinkRunnerOptions)
+    has_job_server = beam_options.view_as(pipeline_options.PortableOptions).job_endpoint or flink.flink_submit_uber_jar
+    if beam_options.view_as(pipeline_options.StandardOptions).runner == "FlinkRunner" and not has_job_server:
+        _check_job_server(beam_options)
+
+
+def _check_address(beam_options: pipeline_options.PipelineOptions) -> None:
+    """Raise UsageError if nothing answers at the address of the engine, or of the job server that is given."""
     portable = beam_options.view_as(pipeline_options.PortableOptions)
     flink = beam_options.view_as(pipeline_options.FlinkRunnerOptions)
     runner = beam_options.view_as(pipeline_options.StandardOptions).runner
@@ -93,6 +108,22 @@ def check_engine(beam_options: pipeline_options.PipelineOptions) -> None:
             if time.monotonic() > end:
                 raise UsageError(f"{name} {address} does not answer ({error}): start the engine, or correct the address") from error
         time.sleep(POLL_S)
+
+
+def _check_job_server(beam_options: pipeline_options.PipelineOptions) -> None:
+    """Raise UsageError if there is no Java, or if Beam has no jar of its job server for Flink and cannot download it."""
+    if not shutil.which(beam_options.view_as(pipeline_options.JobServerOptions).job_server_java_launcher):
+        raise UsageError("--runner FlinkRunner starts Beam's job server, which needs Java: install it, or give --job_endpoint")
+    server = FlinkJarJobServer(beam_options)
+    try:
+        server.local_jar(server.path_to_jar(), server._jar_cache_dir)
+    except (OSError, RuntimeError, ValueError) as error:
+        if server._jar:
+            raise UsageError(f"--flink_job_server_jar {server._jar} cannot be had: check its path or address") from error
+        raise UsageError(
+            f"--runner FlinkRunner: Beam cannot download its job server for Flink {server._flink_version}: download the jar where there "
+            "is a network and give it as --flink_job_server_jar (docs/air-gapped.md), or give --job_endpoint"
+        ) from error
 
 
 def only_writes_graph(beam_options: pipeline_options.PipelineOptions) -> bool:

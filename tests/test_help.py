@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import runpy
+import subprocess
 import sys
 
 import pytest
+
+from tests.conftest import ROOT
+
+NO_COMMANDS = {"bench.peers.by_hand", "bench.peers.daft_data", "bench.peers.ray_data", "bench.peers.texts_by_hand"} | {
+    "models.vision.images.decode_child",
+    "pipeline.options",
+}
+"""Programs that other programs start, or that have no options."""
+
+HELP = """
+import contextlib, io, json, runpy, sys
+
+for module in sys.argv[1:]:
+    shown, sys.argv = io.StringIO(), [module, "--help"]
+    with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    slow = [name for name in ("torch", "transformers", "apache_beam", "openvino", "sklearn") if name in sys.modules]
+    print(json.dumps([module, "usage: " in shown.getvalue(), slow]))
+"""
+"""Shows the help of commands one after the other, and prints which libraries are imported by then that take seconds."""
 
 COMMANDS = {
     "pipeline.show": ["{none}"],
@@ -45,10 +67,13 @@ def run(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> o
     return stop.value.code
 
 
-@pytest.mark.parametrize("module", COMMANDS)
-def test_help_is_there(module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert not run(module, ["--help"], monkeypatch)
-    assert "usage: " in capsys.readouterr().out
+def test_help_is_there_and_imports_nothing_slow() -> None:
+    files = [path for folder in ("bench", "demo", "deploy", "docs", "models", "pipeline") for path in (ROOT / folder).rglob("*.py")]
+    programs = [path.relative_to(ROOT) for path in files if '__name__ == "__main__"' in path.read_text(encoding="utf-8")]
+    commands = {".".join(path.with_suffix("").parts).removesuffix(".__main__") for path in programs} - NO_COMMANDS | {"run_pipeline"}
+    assert {*COMMANDS} <= commands
+    python = subprocess.run([sys.executable, "-c", HELP, *sorted(commands)], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert [json.loads(line) for line in python.stdout.splitlines()] == [[command, True, []] for command in sorted(commands)]
 
 
 @pytest.mark.parametrize("module", [module for module, arguments in COMMANDS.items() if arguments])

@@ -11,14 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer, pipeline
-from transformers.utils.logging import disable_progress_bar
-
 from bench.peers.rows import Found, Row
 from models.inference.options import ModelOptions
-from models.loading import local_folder
-from models.tagging.bundle import load_bundle
 from models.tagging.labels import tags_of
 
 RIDGE = 10.0
@@ -35,6 +29,13 @@ def write_token_classifier(folder: Path, texts: Mapping[str, str], rows: Mapping
         texts: of the posts, by id.
         rows: of the posts, by id.
     """
+    import torch  # takes seconds, as transformers does
+    from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
+
+    from models.loading import local_folder
+    from models.tagging.bundle import load_bundle
+
     bundle = load_bundle(local_folder(ModelOptions().here().model))
     tokenizer = AutoTokenizer.from_pretrained(bundle.folder / "tokenizer", local_files_only=True)
     tags = tags_of(bundle.tagger.config.types)
@@ -74,6 +75,9 @@ def _tag(start: int, end: int, entities: tuple[Found, ...]) -> str:
 
 def load_token_classifier(folder: str, threads: int) -> Any:
     """Return the pipeline that people make of a token classifier."""
+    import torch
+    from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
     torch.set_num_threads(threads)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = AutoModelForTokenClassification.from_pretrained(folder, local_files_only=True)

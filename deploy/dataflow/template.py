@@ -9,6 +9,7 @@ import json
 import sys
 from typing import Any
 
+from archive.command_line import Parser
 from pipeline.definitions import Option
 from pipeline.help import HELP
 from pipeline.options import OPTIONS
@@ -47,6 +48,7 @@ def _parameter(option: Option) -> dict[str, Any]:
 
 def main() -> None:
     """Print the metadata."""
+    Parser("deploy.dataflow.template", __doc__).parse_args()
     json.dump(metadata(), sys.stdout, indent=1)
     print()
 

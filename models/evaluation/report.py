@@ -18,7 +18,9 @@ from models.evaluation.candidates import BundleCandidate, Labelled, Rows
 from models.evaluation.errors import SHOWN, errors_of, per_post, render
 from models.evaluation.predictions import Found
 from models.evaluation.scores import difference, on_types, score
+from models.inference.devices import usable_device
 from models.inference.options import ModelOptions
+from models.inference.precision import usable_precision
 from models.loading import load_annotator, load_vision_model
 
 
@@ -50,6 +52,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         "model": candidates[0].label,
         "data": [str(path) for path in files],
         "condition": "rows" if options.rows else options.condition,
+        "precision": None if options.rows else usable_precision(options.precision, usable_device(options.device)),
         "posts": len(gold),
         **score(gold, first, types, options.resamples, options.seed),
         "shared": on_types(gold, first, types, shared),
@@ -94,7 +97,8 @@ def _write_errors(report: dict[str, Any], labelled: Labelled, found: Found, opti
 def table(report: dict[str, Any]) -> str:
     """Return the scores as text."""
     low, high = report["lenient"]["ci95"]
-    lines = [f"{report['model']}, {report['posts']:,} posts, pictures: {report['condition']}", ""]
+    precision = f", in {report['precision']}" if report["precision"] else ""
+    lines = [f"{report['model']}{precision}, {report['posts']:,} posts, pictures: {report['condition']}", ""]
     rows = {name: report[name] for name in ("lenient", "strict", "spans")} | report["types"]
     scores = ([name, *(f"{100 * row[key]:.2f}" for key in ("f1", "precision", "recall"))] for name, row in rows.items())
     lines += _aligned(["", "F1", "P", "R"], scores)

@@ -224,6 +224,20 @@ def test_folder_of_pictures_and_store_of_objects(tmp_path: Path, posts_file: Cal
             ["--posts={posts}", "--output={tmp}/out", "--runner=FlinkRunner", "--flink_master=localhost:1"],
             ["--flink_master", "localhost:1"],
         ),
+        (
+            ["--posts={posts}", "--output={tmp}/out", "--runner=FlinkRunner", "--job_server_java_launcher=no-java"],
+            ["--runner FlinkRunner", "needs Java"],
+        ),
+        (
+            [
+                "--posts={posts}",
+                "--output={tmp}/out",
+                "--runner=FlinkRunner",
+                "--job_server_java_launcher=sh",
+                "--flink_job_server_jar={tmp}/none.jar",
+            ],
+            ["--flink_job_server_jar", "none.jar"],
+        ),
     ],
 )
 def test_mistakes_cost_one_sentence(

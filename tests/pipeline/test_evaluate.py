@@ -9,6 +9,7 @@ import pytest
 
 from models import evaluate
 from models.datasets import conll
+from models.inference.precision import usable_precision
 from pipeline.command import main as run
 from pipeline.process import EXIT_DONE
 from tests.conftest import ROOT
@@ -51,10 +52,12 @@ def test_a_bundle_and_its_rows_score_the_same(tweets: Path, tmp_path: Path, caps
     (tmp_path / "posts.jsonl").write_text(capsys.readouterr().out)
     images = [f"--images={IMAGES}"] if condition == "with" else []
     assert run([f"--posts={tmp_path}/posts.jsonl", f"--output={tmp_path}/out", "--threads=1", *images]) == EXIT_DONE
-    fixed = [f"--data={tweets}", "--threads=1"]
+    fixed = [f"--data={tweets}", "--threads=1", "--precision=auto"]  # as run_pipeline.py, which has it as its default
     assert evaluate.main([*fixed, f"--condition={condition}", *images, f"--json={tmp_path}/a.json"]) == 0
     assert evaluate.main([*fixed, f"--rows={tmp_path}/out/annotations", f"--json={tmp_path}/b.json"]) == 0
     bundle, rows = (json.loads((tmp_path / name).read_text()) for name in ("a.json", "b.json"))
+    assert bundle["precision"] == usable_precision("auto", "cpu")
+    assert rows["precision"] is None
     assert bundle["lenient"]["gold"] == 4
     assert bundle["lenient"]["f1"] > 0.5
     for name in ("lenient", "strict", "spans", "types", "confusion"):
