@@ -22,8 +22,8 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, P
 from archive.digest import file_sha256
 from models.datasets.raw_posts import sample_texts
 from models.inference.devices import usable_device
+from models.loading.text_encoder import be_quiet, not_loaded
 from models.tagging.words import split_words
-from models.text_encoder import be_quiet, not_loaded
 from models.training.checkpoint import Checkpoint
 from models.training.masking import masked_losses
 from models.training.optimization import linear_schedule

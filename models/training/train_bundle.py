@@ -20,6 +20,7 @@ from models.datasets.pictures import picture_features
 from models.datasets.raw_posts import sample_texts
 from models.datasets.word_vectors import read_vectors
 from models.inference.devices import usable_device
+from models.loading.text_encoder import be_quiet, load_text_encoder
 from models.tagging.augmentation import AugmentationTable, build_table, load_table
 from models.tagging.bundle import load_bundle, save_bundle
 from models.tagging.encoding import Encoder
@@ -27,7 +28,6 @@ from models.tagging.granularities import Source, granularity_class
 from models.tagging.granularities.objects import OBJECT_CLASSES
 from models.tagging.settings import BundleSettings
 from models.tagging.tagger import Tagger, TaggerConfig
-from models.text_encoder import be_quiet, load_text_encoder
 from models.training.card import card
 from models.training.checkpoint import Checkpoint
 from models.training.config import TrainingConfig
