@@ -214,10 +214,10 @@ def test_own_types_are_trained_and_scored_beside_those_of_the_shipped_bundle(mat
     written = [json.loads(line) for line in errors.read_text().splitlines()]
     assert {error["kind"] for error in written} <= {"missed", "spurious", "wrong type", "wrong boundary"}
     page = Path(f"{errors}.html").read_text()
-    assert page.count("<article>") == len(written) > 0
+    assert page.count("</article>") == len(written) > 0
     assert "data:image/jpeg;base64," in page
     assert main([*command(material, *given, f"--output={material}/other"), "--map=nothing=x"]) == 2
-    assert "--map nothing=x: the data have no such type" in capsys.readouterr().err
+    assert "--map nothing=x: there is no such type" in capsys.readouterr().err
 
 
 def test_another_command_does_not_go_on(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
