@@ -10,6 +10,7 @@ from models.tagging.bundle import BundleError
 from models.vision.detectors import DetectorError
 from models.vision.text_readers import TextReaderError
 from pipeline.options import RunOptions, UsageError
+from transforms.prefetch_slices import DetectorSettings, load_slice_detector
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
         models = options.models if local else replace(options.models, device="cpu", precision="float32")  # of other machines
         vision_model = load_vision_model(models)
         if local and options.images and options.local_workers == 1:
-            vision_model.prepare()
+            load_slice_detector(DetectorSettings(models, options.limits, options.decode_threads, options.local_workers)).prepare()
         annotator = load_annotator(models)
     except (BundleError, DetectorError, TextReaderError, ValueError, OSError) as error:
         raise UsageError(str(error)) from error

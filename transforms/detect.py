@@ -69,6 +69,11 @@ class SliceDetector:
         self._one_at_a_time = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "detect") if overlaps else None
 
+    def prepare(self) -> None:
+        """Begin in the background what takes time before the first slice; call it before there is one."""
+        self._vision_model.prepare()
+        self._decoder.prepare()
+
     def prefetch(self, located: LocatedSlice) -> int:
         """Begin to fetch and decode the pictures of a slice. Returns how many bytes they will hold.
 

@@ -81,9 +81,15 @@ class Decoder:
         self._held_bytes = 0
         self._is_closed = False
         self._changed = threading.Condition()
-        self._threads = [threading.Thread(target=self._work, name="decode", daemon=True) for _ in range(threads)]
+        self._processes = [DecodeProcess(preprocess) for _ in range(threads)]
+        self._threads = [threading.Thread(target=self._work, args=[one], name="decode", daemon=True) for one in self._processes]
         for thread in self._threads:
             thread.start()
+
+    def prepare(self) -> None:
+        """Start the processes before there are pictures, while something else is loaded. Call it before `submit`."""
+        for process in self._processes:
+            process.launch()
 
     @property
     def held_bytes(self) -> int:
@@ -155,8 +161,7 @@ class Decoder:
             self._hold(task, task.fetched_bytes)
             return task
 
-    def _work(self) -> None:
-        process = DecodeProcess(self._preprocess)
+    def _work(self, process: DecodeProcess) -> None:
         while task := self._next():
             try:
                 self._run(task, process)

@@ -41,9 +41,15 @@ class AnnotateSlices(beam.PTransform):
         return (
             slices
             | "Prefetch" >> PrefetchSlices(self._settings)
+            | "Slice to detect" >> beam.Map(_alone)
             | "Detect" >> RunInference(_DetectHandler(self._settings))
+            | "Slice to tag" >> beam.Map(_alone)
             | "Tag" >> RunInference(_TagHandler(self._options)).with_output_types(AnnotatedSlice)
         )
+
+
+def _alone(slice_: Any) -> list[Any]:
+    return [slice_]
 
 
 _DETECTING, _TAGGING = threading.Lock(), threading.Lock()
@@ -72,8 +78,9 @@ class _SliceHandler(ModelHandler):
     def process(self, model: Any, slice_: Any) -> Any:
         raise NotImplementedError
 
-    def batch_elements_kwargs(self) -> dict[str, Any]:
-        return {"min_batch_size": 1, "max_batch_size": 1}
+    def should_skip_batching(self) -> bool:
+        """Beam's batching passes on a batch when the next element comes, so each slice would wait for the next one."""
+        return True
 
 
 class _DetectHandler(_SliceHandler):

@@ -42,7 +42,7 @@ class Preprocessing(Protocol):
 class DecodeProcess:
     """Runs a `Preprocessing` in a child process, one picture at a time. For one thread.
 
-    The child starts with the first picture. Bytes and pixels go through shared memory, everything else through its standard
+    The child starts with `launch`, or the first picture. Bytes and pixels go through shared memory, everything else through its standard
     input and output: at first the pickled `Preprocessing`, answered by a message that is empty or says what is wrong;
     then the size of each picture, answered by its geometry or its error. No pickle comes back: the child has read
     hostile bytes.
@@ -58,6 +58,20 @@ class DecodeProcess:
         self._preprocess = preprocess
         self._process: subprocess.Popen[bytes] | None = None
         self._shared = -1
+        self._is_ready = False
+
+    def launch(self) -> None:
+        """Start the child, and do not wait until it can decode: it imports for a third of a second."""
+        self._shared = _shared_memory()
+        # Not multiprocessing: it would import the launcher, and with it torch.
+        command = [sys.executable, "-m", "models.vision.images.decode_child", str(self._shared), str(os.getpid())]
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        environment = {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment, pass_fds=[self._shared]
+        )
+        self._is_ready = False
 
     def decode(self, data: bytes) -> PreprocessedImage | ImageError:
         """Preprocess one picture. One that ends two processes is `corrupt`.
@@ -80,7 +94,7 @@ class DecodeProcess:
             self._end()
 
     def _decode(self, data: bytes) -> PreprocessedImage | ImageError:
-        process = self._process or self._start()
+        process = self._ready()
         written = 0
         while written < len(data):
             written += os.pwrite(self._shared, memoryview(data)[written:], written)
@@ -105,16 +119,13 @@ class DecodeProcess:
         canvas = Canvas(pixels=arrays["pixels"], **reply["canvas"])
         return PreprocessedImage(canvas, arrays.get("crop"), arrays.get("page"), reply["is_partial"])
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        self._shared = _shared_memory()
-        # Not multiprocessing: it would import the launcher, and with it torch.
-        command = [sys.executable, "-m", "models.vision.images.decode_child", str(self._shared), str(os.getpid())]
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        environment = {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment, pass_fds=[self._shared]
-        )
+    def _ready(self) -> subprocess.Popen[bytes]:
+        """Return the child as soon as it can decode."""
+        if self._process is None:
+            self.launch()
+        assert self._process
+        if self._is_ready:
+            return self._process
         try:
             send(self._process.stdin, pickle.dumps(self._preprocess))  # type: ignore[arg-type]
             problem = receive(self._process.stdout).decode()  # type: ignore[arg-type]
@@ -123,6 +134,7 @@ class DecodeProcess:
         if problem:
             self._process.kill()
             raise RuntimeError(f"a process that decodes pictures cannot be started (exit code {self._end()}): {problem}")
+        self._is_ready = True
         return self._process
 
     def _end(self) -> int:
