@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from models import load, loading, text_encoder
+from models import load, loading
+from models.loading import text_encoder
 from models.pretrained import PRETRAINED
 from models.tagging.bundle import BundleError, read_settings
 

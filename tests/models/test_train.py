@@ -231,9 +231,9 @@ def test_another_command_does_not_go_on(material: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("mistake", "said"),
     [
-        ("--data={folder}/nowhere", "nowhere/train.txt"),
+        ("--data={folder}/nowhere", "there is no file or folder '{folder}/nowhere'"),
         ("--data={folder}/empty", "empty/train.txt holds no tweets"),
-        ("--encoder={folder}/nowhere", "--encoder {folder}/nowhere cannot be loaded"),
+        ("--encoder={folder}/nowhere", "--encoder {folder}/nowhere: there is no such folder"),
         ("--vectors={folder}/nowhere", "nowhere cannot be read as word vectors"),
         ("--images={folder}/*.tar", "--images matched no file"),
         ("--epochs=0", "--epochs 0: give 1 or more"),
@@ -287,5 +287,5 @@ def test_a_student_learns_from_raw_posts_what_its_labels_do_not_say(material: Pa
         annotator = load_annotator(ModelOptions(model=str(material / name), detector=None))
         marginals = annotator.marginals([(text_of(post)[0], {}) for post in posts])
         first_is_person[name] = sum(of_post[0, 1] for of_post in marginals) / len(posts)
-    assert first_is_person["alone"] < 0.3
-    assert first_is_person["student"] > 0.5
+    assert first_is_person["alone"] < 0.4
+    assert first_is_person["student"] > 0.8

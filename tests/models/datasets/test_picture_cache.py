@@ -62,9 +62,8 @@ def test_what_is_lost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with pytest.raises(ValueError, match=r"--images .* has none of the 1 pictures that the tweets name, such as 'nowhere'"):
         picture_features(["nowhere"], IMAGES, vision_model, None)
     (tmp_path / "a.tar.gz").write_bytes(b"\x1f\x8b no tar")
-    with pytest.raises(ValueError, match="has none"):
+    with pytest.raises(ValueError, match=r"a\.tar\.gz' is no tar and no zip"):
         picture_features(["flower"], str(tmp_path / "a.tar.gz"), vision_model, None)
-    assert "a.tar.gz: " in capsys.readouterr().err
     with pytest.raises(ValueError, match="there is no folder"):
         picture_features(["flower"], IMAGES, vision_model, tmp_path / "nowhere" / "features.npz")
 

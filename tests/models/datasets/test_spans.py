@@ -152,7 +152,8 @@ def test_types_of_known_sets_become_ours_unless_there_are_others() -> None:
 
 
 def test_a_file_or_its_folder(tmp_path: Path) -> None:
-    assert file_of(tmp_path, "valid") == tmp_path / "valid.txt"
+    with pytest.raises(ValueError, match=r"holds no valid\.txt"):
+        file_of(tmp_path, "valid")
     (tmp_path / "valid.jsonl").touch()
     assert file_of(tmp_path, "valid") == file_of(tmp_path / "valid.jsonl", "valid") == tmp_path / "valid.jsonl"
     (tmp_path / "valid.conll").touch()

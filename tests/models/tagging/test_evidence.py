@@ -99,7 +99,7 @@ def test_what_a_granularity_adds_is_the_derivative_by_its_scale(kind: dict) -> N
 @cache
 def demo() -> list[tuple[str, dict[str, ImageFeatures]]]:
     """Posts of the demo with a picture that can be read."""
-    vision_model = load_vision_model(ModelOptions(device="cpu", threads=1))
+    vision_model = load_vision_model(ModelOptions(device="cpu", threads=1, precision="float32"))
     data = {}
     for path in DEMO.glob("images-*.tar"):
         with tarfile.open(path) as shard:
