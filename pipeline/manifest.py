@@ -76,7 +76,7 @@ def begin(
     }
     before = before or RunManifest(settings)
     for name, value in settings.items():
-        if before.settings.get(name) != value:
+        if not _is_same(name, before.settings.get(name), value):
             raise _refused(options, f"{name} is {value!r} now and was {before.settings.get(name)!r}")
     versions = inputs.versions
     with ThreadPoolExecutor(THREADS) as threads:
@@ -102,6 +102,11 @@ def begin(
         for name, now in posts.items()
     }
     return RunManifest(settings, before.posts | kept, before.shards | shards)
+
+
+def _is_same(name: str, then: Any, now: Any) -> bool:
+    """Whether rows of both values may stand in one output. Workers of an engine choose their precision by themselves: `auto`."""
+    return then == now or (name == "precision" and "auto" in (then, now))
 
 
 def _refused(options: RunOptions, what: str) -> UsageError:

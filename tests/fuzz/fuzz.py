@@ -8,12 +8,15 @@ must hold for any bytes is in the functions below; a crash of native code ends t
 
 from __future__ import annotations
 
+import ctypes
+import os
 import sys
 import tempfile
 from pathlib import Path
 
 import atheris
 import msgspec
+import pyarrow
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -136,6 +139,12 @@ def pictures(data: bytes) -> None:
     assert status in ("ok", "corrupt", "unsupported", "too_large")
 
 
+@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)
+def _EXIT(status: int, _: object) -> None:
+    """End at once: libFuzzer ends the process while threads of pyarrow live, and their destructors may wait for each other."""
+    os._exit(status)
+
+
 def main() -> None:
     """Fuzz the target that is named first."""
     targets = {target.__name__: target for target in (lines, fields, documents, tables, packings, shards, pictures)}
@@ -148,6 +157,8 @@ def main() -> None:
     atheris.Setup(
         [sys.argv[0], "-max_len=4096", f"-artifact_prefix={corpus}/found-", *sys.argv[2:], str(new), str(corpus)], targets[target]
     )
+    pyarrow.io_thread_count()  # makes the threads, whose destructor is to come after ours
+    ctypes.CDLL(None).on_exit(_EXIT, None)
     atheris.Fuzz()
 
 
