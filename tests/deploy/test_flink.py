@@ -156,7 +156,7 @@ def test_a_cancelled_job_ends_in_a_sentence(cluster: Cluster, posts: list[str], 
 def test_sigterm_cancels_the_job(cluster: Cluster, posts: list[str], local: dict[str, Any], tmp_path: Path) -> None:
     metrics = tmp_path / "postner.prom"
     running = start(tmp_path / "out", *posts, *cluster.options(), f"--metrics={metrics}")
-    until(lambda: metrics.exists() and re.search(r"^postner_rows_total [1-9]", metrics.read_text(), re.MULTILINE))
+    until(lambda: written(tmp_path / "out"))
     assert 'postner_state{state="running"} 1.0' in metrics.read_text()
     before = time.monotonic()
     running.send_signal(signal.SIGTERM)
