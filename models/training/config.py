@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 SAVE_EVERY_S = 300.0
 """Seconds between saved states of a run, by default."""
@@ -50,9 +52,7 @@ class TrainingConfig:
             **dict.fromkeys(("lr", "head_lr", "patience"), (0, math.inf)),
             **dict.fromkeys(("layer_decay", "ema_decay", "picture_dropout", "word_dropout", "case_noise"), (0, 1)),
         }
-        for name, (least, most) in bounds.items():
-            if not least <= getattr(self, name) <= most or math.isinf(getattr(self, name)):
-                raise ValueError(f"--{name} {getattr(self, name)}: give {least} {'or more' if most == math.inf else f'to {most}'}")
+        _check_ranges(self, bounds)
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,11 @@ class TextsConfig:
             **dict.fromkeys(("lr", "weight_decay"), (0, math.inf)),
             **dict.fromkeys(("dropout", "others", "noise", "word_dropout"), (0, 1)),
         }
-        for name, (least, most) in bounds.items():
-            if not least <= getattr(self, name) <= most or math.isinf(getattr(self, name)):
-                raise ValueError(f"--{name} {getattr(self, name)}: give {least} {'or more' if most == math.inf else f'to {most}'}")
+        _check_ranges(self, bounds)
+
+
+def _check_ranges(config: Any, bounds: Mapping[str, tuple[float, float]]) -> None:
+    for name, (least, most) in bounds.items():
+        value = getattr(config, name)
+        if not least <= value <= most or math.isinf(value):
+            raise ValueError(f"--{name} {value}: give {least} {'or more' if most == math.inf else f'to {most}'}")
