@@ -9,22 +9,21 @@ from time import process_time
 import numpy as np
 import torch
 
-from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits
-from archive.images.image_error import ImageError
 from models.inference.precision import usable_precision
 from models.pretrained import PRETRAINED
 from models.vision.detectors.ultralytics_network import find_network
 from models.vision.detectors.yolo import YoloDetector
 from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnOpenVino, YoloOnTorch
-from models.vision.images.canvas import Canvas, crop
+from models.vision.images.canvas import crop
+from models.vision.images.photos import read_photos
 from models.vision.images.preprocess import Preprocess
 
 
 def measure(images: str, photos: int) -> None:
     """Print one line for each way to run the detector."""
     torch.set_num_threads(1)
-    canvases = _canvases(images, photos)
+    canvases = [photo.canvas for photo in read_photos(images, photos, Preprocess(Limits(), YoloDetector.side))]
     ways = _ways()
     spent: dict[str, list[float]] = {f"{name:<28} {shape}": [] for name in ways for shape in ("square", "rectangle")}
     for canvas in canvases:
@@ -57,16 +56,3 @@ def _ways() -> dict[str, Callable[[Sequence[np.ndarray]], object]]:
             on_openvino = YoloOnOpenVino(source, 1, precision, YoloDetector.side)
             ways[on_openvino.name] = on_openvino
     return ways
-
-
-def _canvases(images: str, count: int) -> list[Canvas]:
-    preprocess = Preprocess(Limits(), YoloDetector.side)
-    members = [*members_by_name(find_shards([images], "--images").shards)[0].values()][:count]
-    canvases: list[Canvas] = []
-    for _, data in fetch(members, Limits.max_image_bytes):
-        try:
-            if isinstance(data, bytes):
-                canvases.append(preprocess(data).canvas)
-        except ImageError:
-            continue
-    return canvases

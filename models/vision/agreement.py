@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from archive.command_line import Parser
-from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits
-from archive.images.image_error import ImageError
 from models.inference.precision import PRECISIONS, usable_precision
 from models.pretrained import PRETRAINED
+from models.vision.images.photos import read_photos
 
 if TYPE_CHECKING:
     from models.vision.images.features import ImageFeatures
-    from models.vision.vision_model import PreprocessedImage, VisionModel
 
 
 def main(argv: list[str]) -> int:
@@ -50,7 +48,7 @@ def main(argv: list[str]) -> int:
         else:
             teacher = YoloDetector(options.detector, "cpu", options.threads, as_on_gpu=True)
         vision_models = {"detector": VisionModel(detector, None), "teacher": VisionModel(teacher, None)}
-        preprocessed = _photos(options.images, options.photos, vision_models["detector"])
+        preprocessed = read_photos(options.images, options.photos, vision_models["detector"].preprocessing(Limits()))
     except (ValueError, OSError) as error:
         print(f"models.vision.agreement: {error}", file=sys.stderr)
         return 2
@@ -70,18 +68,6 @@ def main(argv: list[str]) -> int:
     counts = engines | {"photos": len(preprocessed), "objects": sum(len(image_features.labels) for image_features in features["teacher"])}
     print(json.dumps(counts | {name: round(value, 4) for name, value in (scores | rates).items()}, indent=1))
     return 0
-
-
-def _photos(images: str, count: int, vision_model: VisionModel) -> list[PreprocessedImage]:
-    members = list(members_by_name(find_shards([images], "--images").shards)[0].values())[:count]
-    preprocessed = []
-    for _, data in fetch(members, Limits.max_image_bytes):
-        try:
-            if isinstance(data, bytes):
-                preprocessed.append(vision_model.preprocess(data, Limits()))
-        except ImageError:
-            continue
-    return preprocessed
 
 
 if __name__ == "__main__":

@@ -16,7 +16,10 @@ from pathlib import Path
 
 from archive.command_line import Parser
 from archive.digest import file_sha256
+from archive.images.decode import Limits
 from models.pretrained import PRETRAINED
+from models.vision.images.photos import read_photos
+from models.vision.images.preprocess import Preprocess
 
 
 def main(argv: list[str]) -> int:
@@ -28,13 +31,15 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     import openvino  # takes seconds, as torch does
 
-    from models.vision.detectors.int8 import photos_of, quantize
+    from models.vision.detectors.int8 import quantize
     from models.vision.detectors.ultralytics_network import INT8_FILES, find_network
+    from models.vision.detectors.yolo import YoloDetector
     from models.vision.detectors.yolo_networks import converted
 
     try:
         source = find_network(str(options.detector))
-        photos = photos_of(options.images, options.photos)
+        preprocess = Preprocess(Limits(), YoloDetector.side)
+        photos = [photo.canvas.pixels for photo in read_photos(options.images, options.photos, preprocess, is_spread=True)]
     except (ValueError, OSError) as error:
         print(f"models.vision.quantize: {error}", file=sys.stderr)
         return 2

@@ -9,11 +9,7 @@ import numpy as np
 import openvino
 from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, AdvancedSmoothQuantParameters
 
-from archive.images import fetch, find_shards, members_by_name
-from archive.images.decode import Limits
-from archive.images.image_error import ImageError
 from models.vision.detectors.yolo import YoloDetector
-from models.vision.images.preprocess import Preprocess
 
 LAYER = re.compile(r"\.model\.\d+")
 """Of the name of an operation, what names its layer."""
@@ -55,17 +51,3 @@ def quantize(model: openvino.Model, photos: list[np.ndarray]) -> openvino.Model:
     )
     quantised.reshape([1, -1, -1, 3])
     return quantised
-
-
-def photos_of(images: str, count: int) -> list[np.ndarray]:
-    """Return photos that are spread over the shards, as the network reads them: (640, 640, 3) uint8 RGB."""
-    preprocess = Preprocess(Limits(), YoloDetector.side)
-    members = [*members_by_name(find_shards([images], "--images").shards)[0].values()]
-    photos: list[np.ndarray] = []
-    for _, data in fetch(members[:: max(1, len(members) // count)][:count], Limits.max_image_bytes):
-        try:
-            if isinstance(data, bytes):
-                photos.append(preprocess(data).canvas.pixels)
-        except ImageError:
-            continue
-    return photos
