@@ -13,11 +13,8 @@ import torch
 from models.tagging.augmentation import AugmentationTable
 from models.tagging.granularities import Granularity, Source, View, granularities_of
 from models.tagging.tagger import Batch, TaggerConfig
-from models.tagging.words import word_shape
+from models.tagging.word_inputs import WordInputs, word_inputs
 from models.vision.images.features import ImageFeatures
-
-MAX_SUBWORDS_PER_WORD = 32
-"""A longer word is cut to its first subwords, so that each window holds whole words."""
 
 PADDING_MULTIPLE = 8
 """Subwords and rows of views are padded to a multiple of this, never to the longest of the batch.
@@ -90,39 +87,31 @@ class Encoder:
 
     def windows(self, posts: Sequence[Sequence[str]]) -> list[Window]:
         """Return the windows of posts, each given as its words. A post without words has no window."""
-        with_words = [index for index, words in enumerate(posts) if words]
-        if not with_words:
+        words = [word for of_post in posts for word in of_post]
+        if not words:
             return []
-        encoded = self._tokenizer([list(posts[index]) for index in with_words], is_split_into_words=True, add_special_tokens=False)
-        windows: list[Window] = []
-        for row, index in enumerate(with_words):
-            subwords = self._by_word(encoded["input_ids"][row], encoded.word_ids(row), len(posts[index]))
-            windows += self._windows_of(index, posts[index], subwords)
-        return windows
+        inputs = word_inputs(words, self._tokenizer, self._table)
+        ends = np.cumsum([len(of_post) for of_post in posts]).tolist()
+        return [
+            window
+            for post, (start, end) in enumerate(pairwise([0, *ends]))
+            if start < end
+            for window in self._windows_of(post, inputs, start, end)
+        ]
 
-    def _by_word(self, subwords: list[int], word_ids: list[int | None], words: int) -> list[list[int]]:
-        """Group subwords by word. A word that the tokenizer drops gets the unknown token, so each word has a subword."""
-        grouped: list[list[int]] = [[] for _ in range(words)]
-        for subword, word in zip(subwords, word_ids, strict=True):
-            if word is not None:
-                grouped[word].append(subword)
-        return [of_word[:MAX_SUBWORDS_PER_WORD] or [self._tokenizer.unk_token_id] for of_word in grouped]
-
-    def _windows_of(self, post: int, words: Sequence[str], subwords: list[list[int]]) -> list[Window]:
-        counts = np.array([len(of_word) for of_word in subwords])
-        rows = np.array([self._table.row(word) if self._table else 0 for word in words])
-        shapes = np.array([word_shape(word) for word in words])
+    def _windows_of(self, post: int, inputs: WordInputs, first: int, end: int) -> list[Window]:
+        """Return the windows of a post that has the words from `first` to `end` of `inputs`."""
+        counts, firsts = inputs.counts[first:end], inputs.firsts[first:end]
         windows = []
         for start, stop, owned_from, owned_to in _cuts(counts, self.max_subwords - 2):
             if owned_from == owned_to:  # its neighbours have more context for each of its words
                 continue
-            body = [subword for of_word in subwords[start:stop] for subword in of_word]
-            ids = np.array([self._tokenizer.cls_token_id, *body, self._tokenizer.sep_token_id])
-            firsts = 1 + np.cumsum(counts[start:stop]) - counts[start:stop]
-            augmentation, shape = np.zeros_like(ids), np.zeros_like(ids)
-            augmentation[firsts], shape[firsts] = rows[start:stop], shapes[start:stop]
+            body = slice(firsts[start], firsts[stop - 1] + counts[stop - 1])
+            ids, augmentation, shapes = np.zeros((3, 2 + body.stop - body.start), np.int64)
+            ids[0], ids[1:-1], ids[-1] = self._tokenizer.cls_token_id, inputs.subwords[body], self._tokenizer.sep_token_id
+            augmentation[1:-1], shapes[1:-1] = inputs.augmentation[body], inputs.shapes[body]
             owned = np.arange(owned_from, owned_to)
-            windows.append(Window(post, ids, augmentation, shape, owned, firsts[owned - start]))
+            windows.append(Window(post, ids, augmentation, shapes, owned, 1 + firsts[owned] - body.start))
         return windows
 
     def batch(self, windows: Sequence[Window], features: Sequence[Sequence[ImageFeatures]]) -> Batch:

@@ -22,7 +22,7 @@ from models.training.checkpoint import Checkpoint
 from models.training.config import SAVE_EVERY_S, TrainingConfig
 from models.training.examples import Example, collate, drop_words, shuffled_batches
 from models.training.losses import loss_of
-from models.training.optimization import exponential_moving_average, linear_schedule, parameter_groups
+from models.training.optimization import exponential_moving_average, linear_schedule, mixed_precision, parameter_groups
 from models.training.validation import span_f1
 
 
@@ -110,7 +110,7 @@ class Training:
         if config.word_dropout:
             batch = drop_words(batch, config.word_dropout, self._encoder.mask_token_id, self._encoder.special_token_ids)
         batch = batch.to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device):
             loss = loss_of(self._tagger, batch)
         (loss / config.accumulate).backward()
         self._loss += loss.item()

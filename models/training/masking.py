@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from models.training.optimization import mixed_precision
+
 SELECTED, MASKED, REPLACED = 0.15, 0.8, 0.1
 """Share of the subwords that are predicted; of these, shares that become the mask token or a random subword."""
 
@@ -48,6 +50,6 @@ def masked_losses(model: PreTrainedModel, texts: Sequence[np.ndarray], tokenizer
     inputs, selected, is_text, subwords = (tensor.to(model.device) for tensor in (inputs, selected, is_text, subwords))
     # Logits over the vocabulary are a quarter of a small encoder's work, so they are computed for selected subwords only.
     only_selected = model.get_output_embeddings().register_forward_pre_hook(lambda _, hidden: (hidden[0][selected],))
-    with only_selected, torch.autocast(model.device.type, torch.bfloat16):
+    with only_selected, mixed_precision(model.device):
         logits = model(input_ids=inputs, attention_mask=is_text.long()).logits  # shape: (N, vocabulary)
     return nn.functional.cross_entropy(logits.float(), subwords[selected], reduction="none")

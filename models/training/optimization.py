@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.inference.precision import float_precision
 from models.tagging.tagger import Tagger
 from models.training.config import TrainingConfig
 
@@ -54,3 +55,8 @@ def exponential_moving_average(decay: float) -> Callable[[Tensors, Tensors, Tens
         torch._foreach_lerp_(average, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
 
     return update
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Return a context in which matrix products are in bfloat16, if the device computes faster in it than in float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=float_precision(device.type) == "bfloat16")

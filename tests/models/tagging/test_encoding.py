@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.tagging.encoding import MAX_SUBWORDS_PER_WORD, _cuts
+from models.tagging.encoding import _cuts
+from models.tagging.word_inputs import MAX_SUBWORDS_PER_WORD
 
 
 @settings(deadline=None)

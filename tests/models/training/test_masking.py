@@ -8,6 +8,7 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from models.training.masking import mask_subwords, masked_losses
+from models.training.optimization import mixed_precision
 
 
 def test_shares_of_masking() -> None:
@@ -36,7 +37,7 @@ def test_the_losses_are_those_that_the_model_gives_for_its_labels() -> None:
     torch.manual_seed(1)
     inputs, judged = mask_subwords(padded, padded < 5, 4, 50)
     labels = padded.masked_fill(~judged, -100)
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision(torch.device("cpu")):
         wanted = model(input_ids=inputs, attention_mask=(padded != 0).long(), labels=labels).loss
     assert len(losses) == judged.sum() > 5
     assert losses.mean().item() == pytest.approx(wanted.item(), rel=1e-2)
