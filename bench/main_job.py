@@ -1,13 +1,15 @@
-"""Compare the speed of the whole command with that of the two models alone, on posts with pictures and on texts alone.
+"""Compare the whole command with a tight loop, and with its models alone, on posts with pictures and on texts alone.
 
     python -m bench.main_job [--archive DIR] [--posts 300] [--texts 1000] [--rounds 3] [--threads N] [--batch_size 32]
 
-Each round measures two programs in turn, each in its own process, with the same weights, threads and batch size:
+Each round measures three programs in turn, each in its own process, with the same weights, threads and batch size:
 
-- `limit`: only the calls of the models, on batches that are ready in memory;
+- `models`: only the calls of the models, on batches that are ready in memory;
+- `loop`: our functions without Beam: read the posts, decode their pictures, which are files, and annotate them.
+  Its entities stay in memory, a bad picture would end it, and nothing could be resumed;
 - `command`: `run_pipeline.py`, from the first byte of the first post to the last row on disk.
 
-The time to load libraries and models is excluded from both, and shown for the command as `start`. `first row` is the time
+The time to load libraries and models is excluded from all, and shown for the command as `start`. `first row` is the time
 from the start of its process to the first rows on disk, `memory` the peak of all its processes together. `bench.peers`
 compares the command with other programs.
 """
@@ -15,45 +17,19 @@ compares the command with other programs.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from archive.command_line import Parser, existing
-from archive.images.decode import Limits
-from archive.posts.fields.presets import PRESETS
-from archive.posts.slices import read_slices
 from bench.command_run import CommandRun, run_command, spread
 from bench.inputs import Inputs, posts_with_pictures, posts_without_pictures
 from bench.process_tree import ProgramError, measure
 from bench.sample import DEMO, count
+from bench.without_beam import PROGRAMS, WithoutBeam
 from models.inference.devices import usable_cores
 from models.inference.options import ModelOptions
-
-
-def limit(inputs: Inputs, options: ModelOptions) -> float:
-    """Return the seconds in the models alone, on batches like those of the command that are ready in memory."""
-    from models.loading import load_annotator, load_vision_model  # takes seconds: torch
-
-    vision_model, annotator = load_vision_model(options), load_annotator(options)
-    files = {post["id"]: post["files"] for post in map(json.loads, inputs.unpacked.read_text(encoding="utf-8").splitlines())}
-    slices = [one.posts for one in read_slices(str(inputs.posts), 2**20, PRESETS["postner"].fields("postner"))]
-    pictures = [[path for post in posts for path in files[post.id]] for posts in slices]
-    images = [[vision_model.preprocess(Path(path).read_bytes(), Limits()) for path in paths] for paths in pictures]
-    vision_model.extract(images[0][:4])  # warm-up
-    start, size = time.perf_counter(), options.batch_size
-    features = [
-        [found for first in range(0, len(one), size) for found in vision_model.extract(one[first : first + size])] for one in images
-    ]
-    detecting = time.perf_counter() - start
-    by_path = {path: found for paths, of_slice in zip(pictures, features, strict=True) for path, found in zip(paths, of_slice, strict=True)}
-    inputs_of = [[(post.text, {path: by_path[path] for path in files[post.id]}) for post in posts] for posts in slices]
-    batches = [batch for of_slice in inputs_of for batch in annotator.batches(of_slice)]
-    start = time.perf_counter()
-    annotator.run(batches)
-    return detecting + time.perf_counter() - start
 
 
 def main(argv: list[str]) -> int:
@@ -64,9 +40,10 @@ def main(argv: list[str]) -> int:
             continue
         with tempfile.TemporaryDirectory() as folder:
             inputs = make(options.archive, posts, Path(folder))
-            if options.limit_alone:
+            if options.alone:
                 detector = ModelOptions.detector if inputs.pictures else None
-                print(limit(inputs, ModelOptions(detector=detector, threads=options.threads, batch_size=options.batch_size)))
+                models = ModelOptions(detector=detector, threads=options.threads, batch_size=options.batch_size)
+                print(PROGRAMS[options.alone](WithoutBeam(inputs, models)))
                 return 0
             if not inputs.texts:
                 print(f"bench.main_job: no posts in {options.archive}: give a folder with posts-*.jsonl and images-*.tar", file=sys.stderr)
@@ -80,21 +57,33 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _round(inputs: Inputs, argv: list[str], output: Path, options: argparse.Namespace) -> tuple[float, CommandRun]:
-    """Return the seconds of the models alone, and a run of the command."""
+@dataclass(frozen=True)
+class _Round:
+    """The seconds of each of `PROGRAMS` by its name, and a run of the command."""
+
+    alone_s: dict[str, float]
+    command: CommandRun
+
+    def ratio(self, name: str) -> float:
+        return self.alone_s[name] / self.command.work_s
+
+
+def _round(inputs: Inputs, argv: list[str], output: Path, options: argparse.Namespace) -> _Round:
     command = run_command([*inputs.for_command, f"--threads={options.threads}", f"--batch_size={options.batch_size}"], output)
     other = ["--texts=0"] if inputs.pictures else ["--posts=0"]
-    alone = float(measure(["-m", "bench.main_job", *argv, *other, "--limit_alone"]).output.split()[-1])
-    print(f"models alone {alone:.1f} s, command {command.work_s:.1f} s", file=sys.stderr, flush=True)
-    return alone, command
+    alone_s = {name: float(measure(["-m", "bench.main_job", *argv, *other, f"--alone={name}"]).output.split()[-1]) for name in PROGRAMS}
+    told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in alone_s.items())
+    print(f"{told}, command {command.work_s:.1f} s", file=sys.stderr, flush=True)
+    return _Round(alone_s, command)
 
 
-def _report(inputs: Inputs, rounds: list[tuple[float, CommandRun]], options: argparse.Namespace) -> list[str]:
-    posts, runs = len(inputs.texts), [command for _, command in rounds]
+def _report(inputs: Inputs, rounds: list[_Round], options: argparse.Namespace) -> list[str]:
+    posts, runs = len(inputs.texts), [one.command for one in rounds]
     lines = [
         f"{posts} posts, {inputs.pictures} pictures, {options.threads} threads, batches of {options.batch_size}; "
         f"median (least to most) of {len(rounds)} rounds:",
-        f"  speed of the command: {spread([alone / command.work_s for alone, command in rounds])} of the limit",
+        f"  speed of the command: {spread([one.ratio('loop') for one in rounds])} of the tight loop, "
+        f"{spread([one.ratio('models') for one in rounds])} of the models alone",
         f"  posts per second: {spread([posts / command.work_s for command in runs], 1)}",
         f"  memory    {spread([command.peak_bytes / 2**30 for command in runs])} GB",
         f"  first row {spread([command.first_row_s for command in runs])} s",
@@ -112,7 +101,7 @@ def _parser() -> Parser:
     add("--rounds", type=int, default=3, help="how many times each is timed")
     add("--threads", type=int, default=usable_cores(), help="of the models")
     add("--batch_size", type=int, default=32, help="as in run_pipeline.py")
-    add("--limit_alone", action="store_true", help=argparse.SUPPRESS)
+    add("--alone", choices=[*PROGRAMS], help=argparse.SUPPRESS)
     return parser
 
 

@@ -79,19 +79,20 @@ def test_a_program_that_fails_is_told() -> None:
         measure(["-c", "raise ValueError('too bad')"])
 
 
-def test_the_command_is_compared_with_its_models_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_is_compared_with_a_loop_and_its_models(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked = []
 
-    def alone(arguments: list[str]) -> Measured:
+    def measured(arguments: list[str]) -> Measured:
         asked.append(arguments)
         return Measured(9.0, 9.0, 0, "8.0\n")
 
-    monkeypatch.setattr(main_job, "measure", alone)
+    monkeypatch.setattr(main_job, "measure", measured)
     monkeypatch.setattr(main_job, "run_command", lambda *_: CommandRun(10.0, 5.0, 6.0, 2**30, {"detect": 7.0}))
     assert main_job.main(["--posts=12", "--texts=20", "--rounds=2", "--threads=1"]) == 0
     said = capsys.readouterr().out
     assert "12 posts, 14 pictures" in said
     assert "20 posts, 0 pictures" in said
-    assert said.count("speed of the command: 0.80 (0.80 to 0.80) of the limit") == 2
+    assert said.count("speed of the command: 0.80 (0.80 to 0.80) of the tight loop, 0.80 (0.80 to 0.80) of the models alone") == 2
     assert said.count("memory    1.00 (1.00 to 1.00) GB") == 2
-    assert [arguments[-2:] for arguments in asked] == [["--texts=0", "--limit_alone"]] * 2 + [["--posts=0", "--limit_alone"]] * 2
+    alone = ["--alone=models", "--alone=loop"]
+    assert [arguments[-2:] for arguments in asked] == [[other, one] for other in ["--texts=0"] * 2 + ["--posts=0"] * 2 for one in alone]
