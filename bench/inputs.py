@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archive.command_line import existing
 from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits, decode
 from archive.images.image_error import ImageError
-from bench.sample import first_posts
+from bench.sample import DEMO, count, first_posts
+from models.inference.devices import usable_cores
 
 DETECTOR_SIDE = 640
 
@@ -33,6 +36,16 @@ class Inputs:
     posts: Path
     for_command: tuple[str, ...]
     unpacked: Path
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which posts are measured, how often, and on how many threads."""
+    add = parser.add_argument
+    add("--archive", type=existing, default=DEMO, help="folder with posts-*.jsonl or .jsonl.gz, and images-*.tar")
+    add("--posts", type=count, default=300, help="how many posts with pictures; 0 for none")
+    add("--texts", type=count, default=1000, help="how many texts alone; 0 for none")
+    add("--rounds", type=int, choices=range(1, 100), metavar="N", default=3, help="how many times each program is timed")
+    add("--threads", type=int, choices=range(1, 1025), metavar="N", default=usable_cores(), help="of each program")
 
 
 def posts_with_pictures(archive: Path, count: int, folder: Path) -> Inputs:

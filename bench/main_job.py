@@ -22,13 +22,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive.command_line import Parser, existing
+from archive.command_line import Parser
 from bench.command_run import CommandRun, run_command, spread
-from bench.inputs import Inputs, posts_with_pictures, posts_without_pictures
+from bench.inputs import Inputs, add_options, posts_with_pictures, posts_without_pictures
 from bench.process_tree import ProgramError, measure
-from bench.sample import DEMO, count
 from bench.without_beam import PROGRAMS, WithoutBeam
-from models.inference.devices import usable_cores
 from models.inference.options import ModelOptions
 
 
@@ -94,12 +92,8 @@ def _report(inputs: Inputs, rounds: list[_Round], options: argparse.Namespace) -
 
 def _parser() -> Parser:
     parser = Parser("bench.main_job", __doc__)
+    add_options(parser)
     add = parser.add_argument
-    add("--archive", type=existing, default=DEMO, help="folder with posts-*.jsonl or .jsonl.gz, and images-*.tar")
-    add("--posts", type=count, default=300, help="how many posts with pictures; 0 for none")
-    add("--texts", type=count, default=1000, help="how many texts alone; 0 for none")
-    add("--rounds", type=int, default=3, help="how many times each is timed")
-    add("--threads", type=int, default=usable_cores(), help="of the models")
     add("--batch_size", type=int, default=32, help="as in run_pipeline.py")
     add("--alone", choices=[*PROGRAMS], help=argparse.SUPPRESS)
     return parser

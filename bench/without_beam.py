@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archive.images.decode import Limits
 from archive.posts.fields.presets import PRESETS
@@ -14,9 +15,11 @@ from archive.posts.records import Post
 from archive.posts.slices import read_slices
 from bench.inputs import Inputs
 from models.inference.options import ModelOptions
-from models.tagging.annotate import TextAndPictures
-from models.vision.images.features import ImageFeatures
-from models.vision.images.preprocess import PreprocessedImage
+
+if TYPE_CHECKING:  # they import torch, which takes seconds
+    from models.tagging.annotate import TextAndPictures
+    from models.vision.images.features import ImageFeatures
+    from models.vision.images.preprocess import PreprocessedImage
 
 
 class WithoutBeam:

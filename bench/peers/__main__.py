@@ -21,13 +21,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from archive.command_line import Parser, existing
+from archive.command_line import Parser
 from bench.command_run import CommandRun, spread
-from bench.inputs import Inputs, posts_with_pictures, posts_without_pictures
+from bench.inputs import Inputs, add_options, posts_with_pictures, posts_without_pictures
 from bench.peers.peer import Peer, Setting
 from bench.peers.race import Entry, Race, told
 from bench.process_tree import ProgramError
-from bench.sample import DEMO, count
 from models.inference.devices import usable_cores
 from models.inference.precision import PRECISIONS
 
@@ -119,19 +118,8 @@ def _processor() -> str:
 
 def _parser() -> Parser:
     parser = Parser("bench.peers", __doc__)
+    add_options(parser)
     add = parser.add_argument
-    add("--archive", type=existing, default=DEMO, help="folder with posts-*.jsonl or .jsonl.gz, and images-*.tar")
-    add("--posts", type=count, default=300, help="how many posts with pictures; 0 for none")
-    add("--texts", type=count, default=1000, help="how many texts alone; 0 for none")
-    add("--rounds", type=int, choices=range(1, 100), metavar="N", default=3, help="how many times each program is timed")
-    add(
-        "--threads",
-        type=int,
-        choices=range(1, 1025),
-        metavar="N",
-        default=usable_cores(),
-        help="of each program; never more than cores",
-    )
     add("--only", nargs="+", choices=MODULES, default=MODULES, help="which peers")
     add(
         "--precision",
