@@ -47,7 +47,7 @@ def letterbox(picture: Picture, side: int) -> Canvas:
     w, h = max(round(picture.width * ratio), 1), max(round(picture.height * ratio), 1)
     left, top = round((side - w) / 2 - 0.1), round((side - h) / 2 - 0.1)
     pixels = np.full((side, side, 3), GREY, np.uint8)
-    pixels[top : top + h, left : left + w] = _resized(picture.pixels, w, h)
+    _resize_into(pixels[top : top + h, left : left + w], picture.pixels)
     return Canvas(pixels, left, top, left + w, top + h, picture.width, picture.height)
 
 
@@ -96,10 +96,13 @@ def centre_crop(picture: Picture, side: int) -> np.ndarray:
     ratio = side / min(width, height)
     cut_w, cut_h = (max(1, min(size, round(side / ratio))) for size in (width, height))
     x, y = (width - cut_w) // 2, (height - cut_h) // 2
-    return _resized(picture.pixels[y : y + cut_h, x : x + cut_w], side, side)
+    cropped = np.empty((side, side, 3), np.uint8)
+    _resize_into(cropped, picture.pixels[y : y + cut_h, x : x + cut_w])
+    return cropped
 
 
-def _resized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+def _resize_into(target: np.ndarray, pixels: np.ndarray) -> None:
+    if pixels.shape == target.shape:
+        target[:] = pixels
+    else:
+        cv2.resize(pixels, target.shape[1::-1], dst=target, interpolation=cv2.INTER_LINEAR)
