@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,16 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import get_data_path
 from PIL import Image
-from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
 
 from archive.images import fetch, find_shards, members_by_name
 from archive.images.decode import Limits, Picture, decode
 from archive.images.image_error import ImageError
 from models.inference.precision import float_precision, usable_precision
 from models.pretrained import PRETRAINED
-from models.vision.backbone import Backbone
 from models.vision.detection_scores import agreement
-from models.vision.detectors import Detector, DetectorError, YoloDetector, load_detector
+from models.vision.detectors import Detector, YoloDetector, load_detector
 from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import find_network
 from models.vision.images.canvas import Canvas, letterbox
@@ -228,102 +223,3 @@ def describe(path: Path, metadata: dict[str, str]) -> None:
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     onnx.save(model, str(path))
-
-
-def test_yaml_name_gives_the_same_random_network_each_time() -> None:
-    one, two = (find_network("yolov8n.yaml") for _ in range(2))
-    assert one.digest == two.digest
-
-
-@pytest.mark.parametrize("spec", ["nothing.onnx", "no-such-model.pt", "folder-that-is-not", "photo.jpg"])
-def test_detectors_that_are_not_there_are_one_sentence(spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("YOLO_OFFLINE", "1")
-    with pytest.raises(DetectorError, match="--detector"):
-        load_detector(spec, "cpu", 1)
-
-
-def test_a_file_that_is_no_export(tmp_path: Path) -> None:
-    (tmp_path / "x.onnx").write_bytes(b"not onnx")
-    with pytest.raises(DetectorError, match="no ONNX export"):
-        load_detector(str(tmp_path / "x.onnx"), "cpu", 1)
-
-
-@pytest.mark.parametrize("task", ["seg", "cls"])
-def test_models_of_other_tasks_are_refused(task: str) -> None:
-    with pytest.raises(DetectorError, match="give one for 'detect'"):
-        load_detector(f"yolov8n-{task}.yaml", "cpu", 1)
-
-
-def test_a_detector_folder_cannot_name_a_pickle(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": "other.pt", "sha256": hashlib.sha256(b"").hexdigest()}))
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(DetectorError, match=r"no name of an ultralytics \.yaml"):
-        load_detector(str(tmp_path), "cpu", 1)
-
-
-class _Evil:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.path,)
-
-
-def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
-    torch.save({"model": _Evil(tmp_path / "was-run")}, tmp_path / "evil.pt")
-    with pytest.raises(DetectorError, match=r"evil\.pt"):
-        load_detector(str(tmp_path / "evil.pt"), "cpu", 1)
-    assert not (tmp_path / "was-run").exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "file"),
-    [
-        ({"sha256": "0" * 64}, "model.safetensors"),
-        ({"int8": {"int8.xml": "0" * 64, "int8.bin": "0" * 64}}, "int8.xml"),
-        ({"int8": {}}, "int8.xml"),
-    ],
-)
-def test_changed_weights_are_refused(tmp_path: Path, change: dict[str, Any], file: str) -> None:
-    shutil.copytree(SHIPPED, tmp_path / "detector")
-    config = json.loads((tmp_path / "detector" / "config.json").read_text())
-    (tmp_path / "detector" / "config.json").write_text(json.dumps(config | change))
-    with pytest.raises(DetectorError, match=f"{file} is not the file"):
-        load_detector(str(tmp_path / "detector"), "cpu", 1)
-
-
-def test_hugging_face_backbones_give_grids(tmp_path: Path, jpeg: Callable[..., bytes]) -> None:
-    resnet = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 24], depths=[1, 1, 1, 1], layer_type="basic")
-    vit = ViTConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, image_size=224, patch_size=32)
-    for name, network, width in (("resnet", ResNetModel(resnet), 24), ("vit", ViTModel(vit), 32)):
-        network.save_pretrained(tmp_path / name)
-        vision_model = VisionModel.load(None, str(tmp_path / name))
-        preprocessed = [vision_model.preprocess(jpeg(i, (300, 200)), Limits()) for i in range(3)]
-        features = vision_model.extract(preprocessed)
-        assert [image_features.grid.shape for image_features in features if image_features.grid is not None] == [(49, width)] * 3
-        assert not np.array_equal(features[0].grid, features[1].grid)
-        assert same(vision_model.extract(preprocessed[:1])[0], features[0])
-
-
-def test_resnet_grid_is_its_last_feature_map(tmp_path: Path) -> None:
-    network = ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 24], depths=[1, 1, 1, 1], layer_type="basic")).eval()
-    network.save_pretrained(tmp_path / "resnet")
-    crop = np.random.default_rng(0).integers(0, 255, (224, 224, 3), np.uint8)
-    (grid,) = Backbone(str(tmp_path / "resnet"), "cpu", 1).grids([crop])
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    pixels = ((torch.from_numpy(crop) / 255 - mean) / std).permute(2, 0, 1)[None]
-    with torch.no_grad():
-        expected = network(pixels).last_hidden_state[0]  # shape: (24, 7, 7)
-    np.testing.assert_allclose(grid.reshape(7, 7, 24), expected.permute(1, 2, 0).numpy(), atol=2e-2, rtol=1e-2)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (20_000, 3), (3, 20_000), (641, 640), (17, 900)])
-def test_letterbox_equals_ultralytics(size: tuple[int, int]) -> None:
-    from ultralytics.data.augment import LetterBox
-
-    pixels = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
-    canvas = letterbox(Picture(pixels, *size), 640)
-    assert np.array_equal(canvas.pixels, LetterBox((640, 640))(image=pixels))
-    whole = np.array([[canvas.left, canvas.top, canvas.right, canvas.bottom]], np.float32)
-    np.testing.assert_allclose(canvas.to_original(whole)[0], [0, 0, *size], atol=max(size) / 640)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,3 +42,14 @@ def test_boxes_of_the_crop_are_those_of_the_square(width: int, height: int, seed
     boxes = np.random.default_rng(seed).uniform(0, 640, (5, 4)).astype(np.float32)
     moved = boxes - np.array([square.left - part.left, square.top - part.top] * 2, np.float32)
     np.testing.assert_allclose(part.to_original(moved), square.to_original(boxes), rtol=1e-3, atol=1e-2 * max(width, height) / 640)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20_000, 3), (3, 20_000), (641, 640), (17, 900)])
+def test_letterbox_equals_ultralytics(size: tuple[int, int]) -> None:
+    from ultralytics.data.augment import LetterBox
+
+    pixels = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    canvas = letterbox(Picture(pixels, *size), 640)
+    assert np.array_equal(canvas.pixels, LetterBox((640, 640))(image=pixels))
+    whole = np.array([[canvas.left, canvas.top, canvas.right, canvas.bottom]], np.float32)
+    np.testing.assert_allclose(canvas.to_original(whole)[0], [0, 0, *size], atol=max(size) / 640)
