@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 
@@ -12,10 +11,10 @@ from models.vision.images.features import TextLine
 
 OCR, ALT = "ocr", "alt"
 
-MIN_SCORE = 0.8
-"""Blocks that were read with a lower score are kept, but the tagger of posts does not read their words."""
+MIN_SCORE = 0.9
+"""Blocks that were read with a lower score are kept, but no names are looked for in them: most would be words that were read wrongly."""
 
-LIKE_HEIGHT = 0.75
+LIKE_HEIGHT = 0.6
 """Smaller over larger height of two lines of one block, at least."""
 
 SHARED_SIDE = 0.5
@@ -26,20 +25,6 @@ GAP_BELOW, GAP_BESIDE = 0.5, 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class LineSpan:
-    """Where a line that was read stands in the text of its block.
-
-    Attributes:
-        start, end: Unicode code points.
-        score: of the reader.
-    """
-
-    start: int
-    end: int
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
 class Block:
     """Lines that are one text.
 
@@ -47,13 +32,11 @@ class Block:
         text: of the lines in reading order, one space between two lines.
         box: (4,) float32, xyxy, pixels of the original: the hull of the lines.
         score: mean of the lines, weighted by their characters.
-        lines: in the order of the text.
     """
 
     text: str
     box: np.ndarray
     score: float
-    lines: tuple[LineSpan, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +48,16 @@ class PictureText:
         text: without spaces at its ends where it was read; an alt text stands as it was given.
         box: xyxy, pixels of the original, or None for an alt text.
         score: of the reader, or None for an alt text.
-        lines: that were read; none for an alt text.
     """
 
     kind: str
     text: str
     box: tuple[float, float, float, float] | None = None
     score: float | None = None
-    lines: tuple[LineSpan, ...] = ()
 
     @property
     def is_legible(self) -> bool:
-        """Whether it was read well enough for the tagger of posts to use its words."""
+        """Whether it was read well enough to look for names in it."""
         return self.score is None or self.score >= MIN_SCORE
 
 
@@ -85,7 +66,7 @@ def texts_of(lines: Sequence[TextLine], alt: str | None) -> list[PictureText]:
     texts = []
     for block in join_lines(lines):
         x1, y1, x2, y2 = block.box.tolist()
-        texts.append(PictureText(OCR, block.text, (x1, y1, x2, y2), block.score, block.lines))
+        texts.append(PictureText(OCR, block.text, (x1, y1, x2, y2), block.score))
     return texts + ([PictureText(ALT, alt)] if alt and not alt.isspace() else [])
 
 
@@ -137,11 +118,8 @@ def _reading_order(members: Sequence[int], boxes: np.ndarray) -> list[int]:
 
 def _block(lines: Sequence[TextLine]) -> Block:
     boxes = np.stack([line.box for line in lines])
-    ends = accumulate(len(line.text) + 1 for line in lines)
-    spans = tuple(LineSpan(end - 1 - len(line.text), end - 1, line.score) for end, line in zip(ends, lines, strict=True))
     return Block(
         " ".join(line.text for line in lines),
         np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)]),
         float(np.average([line.score for line in lines], weights=[len(line.text) for line in lines])),
-        spans,
     )

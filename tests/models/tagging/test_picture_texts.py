@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from models.loading import ModelOptions, load_annotator
-from models.tagging.annotate import Annotator, Entity
+from models.tagging.annotate import Annotator
 from models.tagging.blocks import PictureText, texts_of
 from models.tagging.picture_texts import row, tag_texts
 from models.vision.images.features import TextLine
@@ -61,51 +59,10 @@ def test_a_text_does_not_depend_on_the_others(annotator: Annotator) -> None:
     assert all(together)
 
 
-def test_badly_read_lines_have_no_names(annotator: Annotator) -> None:
+def test_badly_read_blocks_have_no_names(annotator: Annotator) -> None:
     (good,), (bad,) = texts_of([line("Angela Merkel", 10)], None), texts_of([line("Angela Merkel", 10, 0.85)], None)
     assert names(annotator, good)
     assert names(annotator, bad) == []
-    (mixed,) = texts_of([line("Angela Merkel", 10), line("met Emmanuel Macron", 42, 0.85)], None)
-    assert names(annotator, mixed) == [("Angela Merkel", "PER")]
-
-
-class Scripted:
-    """Finds what it was told of each text: (start, end, type, score)."""
-
-    def __init__(self, **told: list[tuple[int, int, str, float]]) -> None:
-        self._told = {text.replace("_", " "): found for text, found in told.items()}
-
-    def annotate(self, posts: list[tuple[str, dict[str, object]]]) -> list[list[Entity]]:
-        return [
-            [Entity(text[start:end], kind, start, end, score, ()) for start, end, kind, score in self._told.get(text, [])]
-            for text, _ in posts
-        ]
-
-
-def found(tagger: Scripted, lines: list[TextLine]) -> list[tuple[str, str]]:
-    (text,) = texts_of(lines, None)
-    (entities,) = tag_texts(cast(Annotator, tagger), [text])
-    assert all(text.text[entity.start : entity.end] == entity.text for entity in entities)
-    return [(entity.text, entity.type) for entity in entities]
-
-
-@pytest.mark.parametrize(
-    ("score_of_block", "names"),
-    [(0.8, [("Anna Karlsson", "PER"), ("Night Train", "MISC")]), (0.95, [("Anna Karlsson Night Train", "PER")])],
-)
-def test_of_overlapping_names_of_block_and_lines_the_surest_is_kept(score_of_block: float, names: list[tuple[str, str]]) -> None:
-    tagger = Scripted(
-        Anna_Karlsson_Night_Train=[(0, 25, "PER", score_of_block)],
-        Anna_Karlsson=[(0, 13, "PER", 0.9)],
-        Night_Train=[(0, 11, "MISC", 0.35)],
-    )
-    assert found(tagger, [line("Anna Karlsson", 10), line("Night Train", 42)]) == names
-
-
-def test_unsure_names_are_kept_in_alt_texts_alone() -> None:
-    tagger = Scripted(Anna_Karlsson=[(0, 13, "PER", 0.2)])
-    assert found(tagger, [line("Anna Karlsson", 10)]) == []
-    assert [entity.text for entity in tag_texts(cast(Annotator, tagger), [PictureText("alt", "Anna Karlsson")])[0]] == ["Anna Karlsson"]
 
 
 def test_single_letters_are_no_names_of_a_picture(annotator: Annotator) -> None:
