@@ -11,8 +11,8 @@ from models.vision.images.features import TextLine
 
 OCR, ALT = "ocr", "alt"
 
-MIN_SCORE = 0.8
-"""Blocks that were read with a lower score are kept, but no names are looked for in them."""
+MIN_SCORE = 0.9
+"""Blocks that were read with a lower score are kept, but no names are looked for in them: most would be words that were read wrongly."""
 
 LIKE_HEIGHT = 0.6
 """Smaller over larger height of two lines of one block, at least."""

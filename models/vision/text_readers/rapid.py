@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
@@ -27,6 +28,9 @@ MODELS = {
 
 MIN_SCORE = 0.7
 """Lines of a lower score are dropped: they are patterns that are no text, and scripts that the models do not read."""
+
+SMALL_PRINT, ENLARGED = 16, 1.5
+"""A picture with a line of fewer pixels in height is read again, enlarged by this factor, and the second result is used."""
 
 
 class RapidReader:
@@ -50,9 +54,9 @@ class RapidReader:
                 "Global.text_score": MIN_SCORE,
                 "Global.use_vertical_padding": False,  # it makes a square of a banner
                 "Global.min_side_len": 1,
-                "Global.max_side_len": PAGE_SIDE,
+                "Global.max_side_len": round(ENLARGED * PAGE_SIDE),
                 "Det.limit_type": "max",
-                "Det.limit_side_len": PAGE_SIDE,
+                "Det.limit_side_len": round(ENLARGED * PAGE_SIDE),
                 "Det.max_candidates": MAX_LINES,
                 **{f"{stage}.model_path": str(path) for stage, path in paths.items()},  # what has a path is never downloaded
                 "Rec.rec_batch_num": 1,  # a batch is as wide as its longest line
@@ -78,12 +82,20 @@ class RapidReader:
         return self._pool.run(lambda some: [self._lines(picture) for picture in some], pictures)
 
     def _lines(self, picture: Picture) -> list[TextLine]:
-        picture = fit_area(picture, PAGE_PIXELS, PAGE_SIDE)
-        found: Any = self._engine(np.ascontiguousarray(picture.pixels[:, :, ::-1]))  # it takes BGR
+        page = fit_area(picture, PAGE_PIXELS, PAGE_SIDE).pixels
+        lines = self._lines_of(page, picture.width, picture.height)
+        to_page = np.array([page.shape[1] / picture.width, page.shape[0] / picture.height])
+        if any(((line.box[2:] - line.box[:2]) * to_page).min() < SMALL_PRINT for line in lines):
+            enlarged = cv2.resize(page, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
+            lines = self._lines_of(enlarged, picture.width, picture.height)
+        return lines
+
+    def _lines_of(self, pixels: np.ndarray, width: int, height: int) -> list[TextLine]:
+        """Return the lines in pixels (h, w, 3), their boxes in pixels of the original, which has this width and height."""
+        found: Any = self._engine(np.ascontiguousarray(pixels[:, :, ::-1]))  # it takes BGR
         if not found.txts:
             return []
-        height, width = picture.pixels.shape[:2]
-        scale = np.array([picture.width / width, picture.height / height], np.float32)
+        scale = np.array([width / pixels.shape[1], height / pixels.shape[0]], np.float32)
         corners = np.asarray(found.boxes, np.float32) * scale  # shape: (K, 4, 2)
         boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
         lines = zip(found.txts, boxes, found.scores, strict=True)

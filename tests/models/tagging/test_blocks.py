@@ -75,14 +75,14 @@ def test_each_line_is_in_exactly_one_block_inside_its_box(lines: list[TextLine])
             assert (box[2:] <= block.box[2:]).all()
 
 
-def follows(a: TextLine, b: TextLine) -> bool:
+def follows(a: TextLine, b: TextLine) -> bool | np.bool:
     """The rule of a block for two lines, in plain numbers."""
     (ax, ay, ar, ab), (bx, by, br, bb) = a.box.tolist(), b.box.tolist()
     small, large = sorted((ab - ay, bb - by))
     gap_x, gap_y = max(ax, bx) - min(ar, br), max(ay, by) - min(ab, bb)
     is_below = gap_y <= 0.5 * small and -gap_x >= 0.5 * min(ar - ax, br - bx)
     is_beside = gap_x <= small and -gap_y >= 0.5 * small
-    return small >= 0.6 * large and (is_below or is_beside)
+    return small >= np.float32(0.6) * np.float32(large) and (is_below or is_beside)  # as exact as the boxes
 
 
 @settings(deadline=None)

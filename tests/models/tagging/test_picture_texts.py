@@ -60,7 +60,7 @@ def test_a_text_does_not_depend_on_the_others(annotator: Annotator) -> None:
 
 
 def test_badly_read_blocks_have_no_names(annotator: Annotator) -> None:
-    (good,), (bad,) = texts_of([line("Angela Merkel", 10)], None), texts_of([line("Angela Merkel", 10, 0.75)], None)
+    (good,), (bad,) = texts_of([line("Angela Merkel", 10)], None), texts_of([line("Angela Merkel", 10, 0.85)], None)
     assert names(annotator, good)
     assert names(annotator, bad) == []
 

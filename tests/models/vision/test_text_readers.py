@@ -16,6 +16,7 @@ from models.vision.images.canvas import fit_area
 from models.vision.images.features import TextLine
 from models.vision.images.preprocess import PAGE_PIXELS, PAGE_SIDE
 from models.vision.text_readers import TEXT_READERS, TextReader, TextReaderError, load_text_reader
+from models.vision.text_readers.rapid import RapidReader
 
 FONT = Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 RNG = np.random.default_rng(0)
@@ -91,6 +92,19 @@ def test_odd_pictures_have_no_text(reader: TextReader, size: tuple[int, int], ma
 def test_a_banner_is_read_at_the_height_that_it_has(reader: TextReader) -> None:
     (lines,) = reader.read([drawn(("Anna Karlsson in Lisbon", 4000, 50, 90), size=(9000, 200))])
     assert "".join(bare(lines)) == "AnnaKarlssoninLisbon"
+
+
+def test_small_print_is_read_enlarged(reader: TextReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = drawn(("Lisbon", 40, 40, 40))
+    small = drawn(("Anna Karlsson", 30, 30, 7), ("Lisbon 2024", 200, 200, 7))
+    seen: list[tuple[int, ...]] = []
+    read = RapidReader._lines_of
+    monkeypatch.setattr(RapidReader, "_lines_of", lambda self, pixels, *size: (seen.append(pixels.shape[:2]), read(self, pixels, *size))[1])
+    of_large, of_small = reader.read([large, small])
+    assert sorted(seen) == [(320, 480), (320, 480), (480, 720)]
+    assert bare(of_small) == ["AnnaKarlsson", "Lisbon2024"]
+    assert bare(of_large) == ["Lisbon"]
+    np.testing.assert_allclose([line.box[:2] for line in of_small], [(30, 30), (200, 200)], atol=7)
 
 
 def test_lines_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
