@@ -196,7 +196,9 @@ class Annotator:
                     yield batch[row], span, score, text_score
 
     def _of_text(self, batch: Sequence[int], emissions: torch.Tensor, outputs: dict[int, WordOutputs]) -> torch.Tensor:
-        """Return the emissions (B, W, T) without what the pictures add."""
+        """Return the emissions (B, W, T) without what the pictures add: the same tensor if they add nothing."""
+        if not any(outputs[index].visual.any() for index in batch):
+            return emissions
         visual = torch.zeros(emissions.shape)
         for row, index in enumerate(batch):
             visual[row, : len(outputs[index].visual)] = torch.from_numpy(outputs[index].visual.sum(1))
@@ -204,9 +206,12 @@ class Annotator:
 
     def _scores(self, emissions: torch.Tensor, of_text: torch.Tensor, mask: torch.Tensor, spans: torch.Tensor) -> list[list[float]]:
         """Return the probability of each span, and its probability by the text alone, in one pass of the CRF."""
+        temperature = self.bundle.settings.temperature
+        if of_text is emissions:
+            return [self._tagger.crf.span_log_probabilities(emissions, mask, spans, temperature).exp().tolist()] * 2
         again = spans + torch.tensor([len(emissions), 0, 0, 0], device=self._device)
         both, masks = torch.cat([emissions, of_text]), torch.cat([mask, mask])
-        scores = self._tagger.crf.span_log_probabilities(both, masks, torch.cat([spans, again]), self.bundle.settings.temperature)
+        scores = self._tagger.crf.span_log_probabilities(both, masks, torch.cat([spans, again]), temperature)
         return scores.exp().unflatten(0, (2, len(spans))).tolist()
 
     def _evidence(
