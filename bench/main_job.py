@@ -1,6 +1,6 @@
 """Compare the whole command with a tight loop, and with its models alone, on posts with pictures and on texts alone.
 
-    python -m bench.main_job [--archive DIR] [--posts 300] [--texts 1000] [--rounds 3] [--threads N] [--batch_size 32]
+    python -m bench.main_job [--archive DIR] [--posts 1200] [--texts 1000] [--rounds 3] [--threads N] [--batch_size 32]
 
 Each round measures three programs in turn, each in its own process, with the same weights, threads and batch size:
 
@@ -93,6 +93,7 @@ def _report(inputs: Inputs, rounds: list[_Round], options: argparse.Namespace) -
 def _parser() -> Parser:
     parser = Parser("bench.main_job", __doc__)
     add_options(parser)
+    parser.set_defaults(posts=1200)  # with fewer, the first and the last moments of a run count
     add = parser.add_argument
     add("--batch_size", type=int, default=32, help="as in run_pipeline.py")
     add("--alone", choices=[*PROGRAMS], help=argparse.SUPPRESS)
