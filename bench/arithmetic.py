@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import process_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archive.command_line import Parser, existing
 from bench.sample import DEMO, count, first_posts
+
+if TYPE_CHECKING:
+    from models.tagging.annotate import Annotator  # takes seconds: torch
 
 SIDE = 1024
 """Rows and columns of the matrices that are multiplied for the peak."""
@@ -41,16 +45,34 @@ def main(argv: list[str]) -> int:
     torch.set_num_threads(1)
     peaks = {precision: _peak(product) for precision, product in _products().items()}
     print("products of matrices on one core: " + ", ".join(f"{name} {peak / 1e9:.0f} billion/s" for name, peak in peaks.items()))
-    for precision, peak in peaks.items():
-        if precision != "bfloat16":
-            for name, run, operations, items in (*_detector(options, precision), *_tagger(texts, precision)):
-                run()  # compiles, and fills the caches
-                start = process_time()
-                run()
-                seconds = process_time() - start
-                each = f"{operations / items / 1e9:.2f} billion and {1000 * seconds / items:.1f} ms of CPU each"
-                print(f"{name}, {precision}: {each}, {operations / seconds / peak:.2f} of the peak", flush=True)
+    models = [_tagger(texts), *_detector(options.archive, options.posts)]
+    for precision in (name for name in ("float32", "int8") if name in peaks):
+        for model in models:
+            run = model.load(precision)
+            run()  # compiles, and fills the caches
+            start = process_time()
+            run()
+            seconds = process_time() - start
+            each = f"{model.operations / model.items / 1e9:.2f} billion and {1000 * seconds / model.items:.1f} ms of CPU each"
+            print(f"{model.name}, {precision}: {each}, {model.operations / seconds / peaks[precision]:.2f} of the peak", flush=True)
     return 0
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model with its inputs.
+
+    Attributes:
+        name: for the table.
+        operations: multiplications and additions for all inputs.
+        items: how many posts or pictures these are.
+        load: returns what runs it on all of them in a precision.
+    """
+
+    name: str
+    operations: int
+    items: int
+    load: Callable[[str], Callable[[], Any]]
 
 
 def _products() -> dict[str, Callable[[], Any]]:
@@ -86,8 +108,8 @@ def _peak(product: Callable[[], Any]) -> float:
     return best
 
 
-def _detector(options: Any, precision: str) -> list[tuple[str, Callable[[], Any], int, int]]:
-    """Return the detector with what runs it on the pictures, its operations on all, and how many they are."""
+def _detector(archive: Path, count: int) -> list[_Model]:
+    """Return the detector on the first pictures of an archive; nothing if it has none."""
     import numpy as np
     import torch
 
@@ -99,27 +121,32 @@ def _detector(options: Any, precision: str) -> list[tuple[str, Callable[[], Any]
     from models.vision.images.photos import read_photos
     from models.vision.images.preprocess import Preprocess
 
-    source = find_network(str(PRETRAINED / "detector"))
-    photos = read_photos(f"{options.archive}/images-*.tar", options.posts, Preprocess(Limits(), YoloDetector.side))
+    photos = read_photos(f"{archive}/images-*.tar", count, Preprocess(Limits(), YoloDetector.side))
+    if not photos:
+        return []
     pixels = [np.ascontiguousarray(photo.canvas.pixels) for photo in photos]
-    network = source.build()
-    each = _operations(lambda: network(torch.zeros(1, 3, YoloDetector.side, YoloDetector.side)))
-    engine = YoloOnOpenVino(source, 1, precision, YoloDetector.side)
-    return [("detector, squares", lambda: [engine([one]) for one in pixels], each * len(pixels), len(pixels))] if pixels else []
+    source = find_network(str(PRETRAINED / "detector"))
+    each = _operations(partial(source.build(), torch.zeros(1, 3, YoloDetector.side, YoloDetector.side)))
+
+    def load(precision: str) -> Callable[[], Any]:
+        engine = YoloOnOpenVino(source, 1, precision, YoloDetector.side)
+        return lambda: [engine([one]) for one in pixels]
+
+    return [_Model("detector, squares", each * len(pixels), len(pixels), load)]
 
 
-def _tagger(texts: list[str], precision: str) -> list[tuple[str, Callable[[], Any], int, int]]:
-    """Return the tagger without pictures, as `_detector` does. Padding counts as work."""
+def _tagger(texts: list[str]) -> _Model:
+    """Return the tagger on texts without pictures. Padding counts as work."""
     from models.inference.options import ModelOptions
     from models.loading import load_annotator
-    from models.pretrained import PRETRAINED
-    from models.tagging.bundle import load_bundle
 
-    annotator = load_annotator(ModelOptions(detector=None, threads=1, precision=precision))
-    batches = annotator.batches([(text, {}) for text in texts])
-    tagger = load_bundle(Path(PRETRAINED / "default")).tagger
-    operations = sum(_operations(partial(tagger, batch)) for batch in batches)
-    return [("tagger, texts", lambda: annotator.run(batches), operations, len(texts))]
+    def annotator(precision: str) -> Annotator:
+        return load_annotator(ModelOptions(detector=None, threads=1, precision=precision))
+
+    in_float32 = annotator("float32")
+    batches = in_float32.batches([(text, {}) for text in texts])
+    operations = sum(_operations(partial(in_float32.bundle.tagger, batch)) for batch in batches)
+    return _Model("tagger, texts", operations, len(texts), lambda precision: partial(annotator(precision).run, batches))
 
 
 def _operations(run: Callable[[], Any]) -> int:
