@@ -23,13 +23,13 @@ Trained on {tweets} tweets ({orphans} orphan I- repaired), {pictures} pictures, 
 
     {command}
 
-Micro F1 of exact spans over words on the valid sets, weights as stored (`models.evaluate` gives more):
+{held_out}Micro F1 of exact spans over words on the valid sets, weights as stored (`models.evaluate` gives more):
 
 | valid set | with pictures | without |
 |---|---|---|
 {scores}
 
-The epoch with the best score on all valid sets together is kept (`curves.png`):
+{kept} (`curves.png`):
 
 | epoch | loss | valid F1 |
 |---|---|---|
@@ -43,6 +43,12 @@ SHA-256 of the files that it was trained from:
 """
 
 
+HELD_OUT = """\
+The valid posts were learnt too. The scores and the temperature are those of `{name}`, which was trained in the same way without them.
+
+"""
+
+
 def card(
     name: str,
     types: Sequence[str],
@@ -50,11 +56,12 @@ def card(
     language: str | None,
     argv: list[str],
     seed: int,
-    read: dict[Path, tuple[list[LabelledPost], Any]],
+    read: Sequence[tuple[Path, tuple[list[LabelledPost], Any]]],
     hashes: dict[str, str],
     pictures: int,
     scores: dict[Path, list[float]],
     history: list[dict[str, Any]],
+    held_out: str | None,
 ) -> str:
     """Return the model card of a bundle, Markdown.
 
@@ -65,26 +72,31 @@ def card(
         language: ISO 639 code of the labelled posts, if it is known.
         argv: of the training command.
         seed: of the run.
-        read: by training folder, its tweets and the counts of repairs, from `read_conll`.
+        read: folders with the tweets that were learnt and the counts of repairs, from `read_conll`.
         hashes: SHA-256 by path of each file that the bundle was trained from.
         pictures: number of pictures whose features were used.
         scores: valid F1 by folder, with pictures and without, 0 to 1.
         history: one record per epoch, from `Training.history`.
+        held_out: label of the bundle that the scores are of, if this one learnt the valid posts.
     """
-    front = front_matter(encoder, language, list(dict.fromkeys(folder.name for folder in read)))
+    front = front_matter(encoder, language, list(dict.fromkeys(folder.name for folder, _ in read)))
     return CARD.format(
         front=front,
         name=name,
         types=", ".join(types),
         command="python -m models.train " + shlex.join(argv),
         seed=seed,
-        tweets=sum(len(posts) for posts, _ in read.values()),
-        orphans=sum(repaired["orphan_inside"] for _, repaired in read.values()),
+        tweets=sum(len(posts) for _, (posts, _) in read),
+        orphans=sum(repaired["orphan_inside"] for _, (_, repaired) in read),
         pictures=pictures,
         scores="\n".join(
             f"| {folder.name} | {100 * with_pictures:.2f} | {100 * without:.2f} |" for folder, (with_pictures, without) in scores.items()
         ),
-        history="\n".join(f"| {r['epoch']} | {r['loss']:.3f} | {100 * r['valid_f1']:.2f} |" for r in history),
+        held_out=HELD_OUT.format(name=held_out) if held_out else "",
+        kept="The last epoch is kept" if held_out else "The epoch with the best score on all valid sets together is kept",
+        history="\n".join(
+            f"| {r['epoch']} | {r['loss']:.3f} | {'' if held_out else format(100 * r['valid_f1'], '.2f')} |" for r in history
+        ),
         hashes="\n".join(f"{digest}  {'/'.join(Path(path).parts[-2:])}" for path, digest in hashes.items()),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def write_curves(folder: Path, history: Sequence[dict[str, Any]]) -> None:
-    """Write `curves.csv`, one row per epoch, and `curves.png`."""
+    """Write `curves.csv`, one row per epoch, and `curves.png`. `history` is that of `Training`."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -23,8 +23,9 @@ def write_curves(folder: Path, history: Sequence[dict[str, Any]]) -> None:
     figure, left = pyplot.subplots(figsize=(5, 3), layout="constrained")
     left.plot(epochs, [record["loss"] for record in history], color="tab:gray")
     left.set(xlabel="epoch", ylabel="training loss (gray)")
-    right = left.twinx()
-    right.plot(epochs, [record["valid_f1"] for record in history], color="tab:blue", marker="o")
-    right.set_ylabel("valid F1 (blue)")
+    if "valid_f1" in history[0]:
+        right = left.twinx()
+        right.plot(epochs, [record["valid_f1"] for record in history], color="tab:blue", marker="o")
+        right.set_ylabel("valid F1 (blue)")
     figure.savefig(folder / "curves.png", dpi=120)
     pyplot.close(figure)

@@ -34,12 +34,12 @@ class Training:
         encoder: of the tagger.
         data: labelled examples.
         distilled: examples with the marginals of teachers for each epoch; empty without teachers.
-        valid: labelled examples that choose the best epoch.
+        valid: labelled examples that choose the best epoch. Without any, the last epoch is kept.
         config: hyperparameters.
         device: of the tagger.
 
     Attributes:
-        history: one record per epoch: `epoch`, `loss` (mean over batches), `valid_f1` (0 to 1), `lr`.
+        history: one record per epoch: `epoch`, `loss` (mean over batches), `valid_f1` (0 to 1; with valid examples), `lr`.
     """
 
     def __init__(
@@ -125,17 +125,18 @@ class Training:
         if not math.isfinite(self._loss):
             raise ValueError(f"the loss is no finite number in epoch {self._epoch + 1}: start again with a smaller --lr or --head_lr")
         averaged: Tagger = self._average.module  # type: ignore[assignment]
-        f1 = span_f1(averaged, self._valid, self._encoder, self._device)
-        if f1 >= max((record["valid_f1"] for record in self.history), default=-1.0):
+        record = {"epoch": self._epoch + 1, "loss": self._loss / batches}
+        if self._valid:
+            record["valid_f1"] = span_f1(averaged, self._valid, self._encoder, self._device)
+        if not self._valid or record["valid_f1"] >= max((earlier["valid_f1"] for earlier in self.history), default=-1.0):
             self._best = {name: tensor.detach().clone() for name, tensor in averaged.state_dict().items()}
         self._epoch, self._next = self._epoch + 1, 0
-        lr = max(group["lr"] for group in self._optimizer.param_groups)
-        self.history.append({"epoch": self._epoch, "loss": self._loss / batches, "valid_f1": f1, "lr": lr})
+        self.history.append({**record, "lr": max(group["lr"] for group in self._optimizer.param_groups)})
         print(json.dumps({name: round(value, 6) for name, value in self.history[-1].items()}), file=sys.stderr, flush=True)
         self._loss = 0.0
 
     def _stops_early(self) -> bool:
-        scores = [record["valid_f1"] for record in self.history]
+        scores = [record["valid_f1"] for record in self.history if "valid_f1" in record]
         return bool(self._config.patience and scores) and len(scores) - 1 - scores.index(max(scores)) >= self._config.patience
 
     def _state(self) -> dict[str, Any]:

@@ -26,6 +26,8 @@ def parse(argv: list[str], description: str | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if bool(options.teacher) != bool(options.unlabelled):
         parser.error("--teacher and --unlabelled go together: the teacher annotates the unlabelled posts")
+    if options.refit and options.patience:
+        parser.error("--refit leaves no valid posts to choose an epoch by: leave out --patience")
     for name, least in LEAST.items():
         if getattr(options, name) < least:
             parser.error(f"--{name} {getattr(options, name)}: give {least} or more")
@@ -54,6 +56,12 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         help="files of raw posts: .jsonl with text, .tsv (last column), or one text per line; compressed or not",
+    )
+    add(
+        "--refit",
+        type=Path,
+        metavar="BUNDLE",
+        help="learn the valid posts too. BUNDLE, of the same command without this option, gives the temperature and the scores of the card",
     )
     add("--unlabelled_posts", type=int, default=7000, help="raw posts per epoch, different ones in each epoch")
 

@@ -22,7 +22,7 @@ from models.datasets.word_vectors import read_vectors
 from models.inference.devices import usable_device
 from models.loading.text_encoder import be_quiet, load_text_encoder
 from models.tagging.augmentation import AugmentationTable, build_table, load_table
-from models.tagging.bundle import load_bundle, save_bundle
+from models.tagging.bundle import Bundle, load_bundle, save_bundle
 from models.tagging.encoding import Encoder
 from models.tagging.granularities import Source, granularity_class
 from models.tagging.granularities.objects import OBJECT_CLASSES
@@ -81,21 +81,24 @@ def train_bundle(options: argparse.Namespace, argv: list[str]) -> None:
     train = [example for posts, _ in train_posts.values() for example in examples(posts, encoder, features)]
     valid = {folder: examples(posts, encoder, features) for folder, (posts, _) in valid_posts.items()}
     all_valid = [example for of_folder in valid.values() for example in of_folder]
+    held_out = _held_out(options.refit, tagger_config) if options.refit else None
     tagger = Tagger(tagger_config, table.vectors if table else None)
     tagger.encoder.load_state_dict(pretrained.state_dict(), strict=False)
     tagger.encoder.set_attn_implementation("eager")  # with dropout on a CPU, faster than torch's fused attention
     device = torch.device(options.device)
     distilled = _distilled(options, encoder, checkpoint, tagger_config.types)
-    training = Training(tagger.to(device), encoder, train, distilled, all_valid, config, device)
+    learnt, scored = ([*train, *all_valid], []) if held_out else (train, all_valid)
+    training = Training(tagger.to(device), encoder, learnt, distilled, scored, config, device)
     training.run(checkpoint)
-    settings = replace(settings, temperature=temperature(tagger, all_valid, encoder, device))
+    fitted = held_out.settings.temperature if held_out else temperature(tagger, all_valid, encoder, device)
+    settings = replace(settings, temperature=fitted)
     if settings.backbone == BACKBONE_FOLDER:
         _copy_backbone(Path(options.backbone), options.output / BACKBONE_FOLDER)
     save_bundle(options.output, settings, tagger.cpu(), tokenizer, table)
     write_curves(options.output, training.history)
-    stored = load_bundle(options.output).tagger  # quantised, so its scores may differ from those in training
+    stored = held_out or load_bundle(options.output)  # quantised, so its scores may differ from those in training
     scores = {
-        folder: [span_f1(stored, data, encoder, torch.device("cpu"), pictures) for pictures in (True, False)]
+        folder: [span_f1(stored.tagger, data, encoder, torch.device("cpu"), pictures) for pictures in (True, False)]
         for folder, data in valid.items()
     }
     text = card(
@@ -105,11 +108,12 @@ def train_bundle(options: argparse.Namespace, argv: list[str]) -> None:
         options.language,
         argv,
         config.seed,
-        train_posts,
+        [*train_posts.items(), *(valid_posts.items() if held_out else ())],
         hashes,
         len(features),
         scores,
         training.history,
+        held_out.label if held_out else None,
     )
     (options.output / "README.md").write_text(text)
     checkpoint.remove()
@@ -118,8 +122,24 @@ def train_bundle(options: argparse.Namespace, argv: list[str]) -> None:
 def _input_files(options: argparse.Namespace) -> list[Path]:
     """Return the files beside the labelled posts that the result depends on. A run resumes only if they are the same."""
     table = [options.vectors] if options.vectors else [options.table / "augmentation.safetensors"] if options.table else []
-    distilled = [*(options.unlabelled or ()), *(folder / "config.json" for folder in options.teacher or ())]
-    return [Path(options.encoder) / "model.safetensors", *table, *distilled]
+    bundles = [*(options.teacher or ()), *([options.refit] if options.refit else ())]
+    return [
+        Path(options.encoder) / "model.safetensors",
+        *table,
+        *(options.unlabelled or ()),
+        *(folder / "config.json" for folder in bundles),
+    ]
+
+
+def _held_out(folder: Path, config: TaggerConfig) -> Bundle:
+    """Load the bundle that was trained without the valid posts. Raises ValueError if it has other parts than the new one."""
+    bundle = load_bundle(folder)
+    theirs = bundle.tagger.config
+    if (theirs.types, theirs.granularities, theirs.augmentation_width) != (config.types, config.granularities, config.augmentation_width):
+        raise ValueError(
+            f"--refit {folder} was trained by another command: train with the same options, without --refit, and give its output"
+        )
+    return bundle
 
 
 def _vision_model(options: argparse.Namespace) -> VisionModel | None:

@@ -125,6 +125,35 @@ def test_it_goes_on_from_the_text_encoder_of_a_bundle(material: Path) -> None:
     assert not torch.allclose(before.emissions.weight, after.emissions.weight, atol=1e-3)
 
 
+def test_refit_learns_the_valid_posts_too_and_tells_the_scores_of_the_bundle_that_did_not(
+    material: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (material / "data" / "train.txt").write_text(tweets(60, 1).replace("Lima\tB-LOC", "Lima\tO"))  # only the valid posts know Lima
+    (material / "data" / "valid.txt").write_text(tweets(60, 2))
+    assert main(command(material)) == 0
+    refit = command(material, f"--refit={material}/bundle", f"--output={material}/refit")
+    assert main(refit) == 0
+    held_out, both = load_bundle(material / "bundle"), load_bundle(material / "refit")
+    assert both.settings.temperature == held_out.settings.temperature
+    found = {}
+    for name in ("bundle", "refit"):
+        annotator = load_annotator(ModelOptions(model=str(material / name), detector=None))
+        found[name] = [entity.text for entity in annotator.annotate([("Anna loves Lima !", {})])[0]]
+    assert found == {"bundle": ["Anna"], "refit": ["Anna", "Lima"]}
+    cards = {name: (material / name / "README.md").read_text() for name in ("bundle", "refit")}
+    assert "Trained on 60 tweets" in cards["bundle"]
+    assert "Trained on 120 tweets" in cards["refit"]
+    assert f"are those of `{held_out.label}`" in cards["refit"]
+    scores = [next(line for line in card.splitlines() if line.startswith("| data |")) for card in cards.values()]
+    assert scores[0] == scores[1]
+    assert next(csv.reader((material / "refit" / "curves.csv").open())) == ["epoch", "loss", "lr"]
+    assert main([*refit, "--no-casing", "--map=LOC=PLACE", f"--output={material}/other"]) == 2
+    assert "was trained by another command" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*refit, "--patience=1"])
+    assert "leave out --patience" in capsys.readouterr().err
+
+
 KILLED = """
 import os, signal, sys
 from models.train import main
