@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,6 +21,9 @@ from models.vision.vision_model import VisionModel
 from transforms.counters import LIVE, count
 from transforms.locate_images import LocatedSlice
 from transforms.prefetch import Decoder, Submission
+
+BATCHES_UNDER_WAY = 2
+"""While a batch ends and its results are kept, the network is at the next one."""
 
 CACHE_SIZE = 1024
 """Pictures whose result is kept for later slices, so that reposted pictures are processed once (25 kB each)."""
@@ -44,6 +47,14 @@ class _Prefetched:
     detected: Future[tuple[DetectedSlice, Counter[str]]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Extracted:
+    """What the pictures of a batch became, and by counter when its work began and when it ended."""
+
+    outcomes: list[tuple[Member, ImageFeatures | ImageError]]
+    times: dict[str, tuple[float, float]]
+
+
 class SliceDetector:
     """Detects objects in the pictures of slices with one loaded `VisionModel`.
 
@@ -52,7 +63,7 @@ class SliceDetector:
     Args:
         vision_model: detector and image features.
         decoder: fetches and decodes.
-        batch_size: pictures per call of the network.
+        batch_size: pictures per call of the network; the next call begins before one ends.
         grids_per_post: pictures of a post whose grids are kept, the first ones; the tagger does not read the others.
         overlaps: whether the next announced slice is detected while the caller works on with this one. It pays where a
             GPU does the work; on a CPU both would share the cores.
@@ -68,6 +79,8 @@ class SliceDetector:
         self._announced_lock = threading.Lock()
         self._one_at_a_time = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "detect") if overlaps else None
+        self._extracting = ThreadPoolExecutor(1 if overlaps else BATCHES_UNDER_WAY, "extract")  # a GPU has memory for one batch
+        self._until: defaultdict[str, float] = defaultdict(float)
 
     def prepare(self) -> None:
         """Begin in the background what takes time before the first slice; call it before there is one."""
@@ -149,16 +162,21 @@ class SliceDetector:
         self, members: frozenset[Member], submission: Submission | None, tell: Callable[[str, int], None]
     ) -> Iterator[tuple[Member, ImageFeatures | ImageError]]:
         batch: list[tuple[Member, PreprocessedImage]] = []
+        under_way: deque[Future[_Extracted]] = deque()
         for member, preprocessed in self._decoded(members, submission, tell):
             if isinstance(preprocessed, ImageError):
                 yield member, preprocessed
                 continue
             batch.append((member, preprocessed))
             if len(batch) == self._batch_size:
-                yield from self._extract(batch, tell)
+                under_way.append(self._extracting.submit(self._extract, batch))
                 batch = []
+                if len(under_way) == BATCHES_UNDER_WAY:
+                    yield from self._finish(under_way.popleft(), tell)
         if batch:
-            yield from self._extract(batch, tell)
+            under_way.append(self._extracting.submit(self._extract, batch))
+        while under_way:
+            yield from self._finish(under_way.popleft(), tell)
 
     def _decoded(
         self, members: frozenset[Member], prefetched: Submission | None, tell: Callable[[str, int], None]
@@ -176,21 +194,29 @@ class SliceDetector:
                 tell("time.fetch_usec", round(1e6 * one.fetch_seconds))
                 tell("time.decode_usec", round(1e6 * one.decode_seconds))
 
-    def _extract(
-        self, batch: Sequence[tuple[Member, PreprocessedImage]], tell: Callable[[str, int], None]
-    ) -> Iterator[tuple[Member, ImageFeatures | ImageError]]:
-        start = perf_counter()
+    def _extract(self, batch: Sequence[tuple[Member, PreprocessedImage]]) -> _Extracted:
+        began = perf_counter()
         extracted = bisect_on_failure(self._vision_model.extract, [preprocessed for _, preprocessed in batch])
-        tell("time.detect_usec", round(1e6 * (perf_counter() - start)))
-        start = perf_counter()
+        between = perf_counter()
         lines = bisect_on_failure(self._vision_model.read_texts, [preprocessed for _, preprocessed in batch])
-        tell("time.read_usec", round(1e6 * (perf_counter() - start)))
-        tell("pictures", len(batch))
+        outcomes: list[tuple[Member, ImageFeatures | ImageError]] = []
         for (member, _), features, of_one in zip(batch, extracted, lines, strict=True):
             if isinstance(features, Exception):
-                yield member, ImageError("corrupt", "detector_failed")
+                outcomes.append((member, ImageError("corrupt", "detector_failed")))
             else:
-                yield member, replace(features, lines=None if isinstance(of_one, Exception) else tuple(of_one))
+                outcomes.append((member, replace(features, lines=None if isinstance(of_one, Exception) else tuple(of_one))))
+        return _Extracted(outcomes, {"time.detect_usec": (began, between), "time.read_usec": (between, perf_counter())})
+
+    def _finish(
+        self, under_way: Future[_Extracted], tell: Callable[[str, int], None]
+    ) -> Iterator[tuple[Member, ImageFeatures | ImageError]]:
+        """Wait for a batch; time that it shared with the one before is told once."""
+        extracted = under_way.result()
+        for counter, (began, ended) in extracted.times.items():
+            tell(counter, round(1e6 * max(0.0, ended - max(began, self._until[counter]))))
+            self._until[counter] = max(ended, self._until[counter])
+        tell("pictures", len(extracted.outcomes))
+        yield from extracted.outcomes
 
 
 def _members(located: LocatedSlice) -> frozenset[Member]:

@@ -18,8 +18,11 @@ from models.vision.images.preprocess import PreprocessedImage
 TASK_PICTURES, TASK_BYTES = 8, 4 * 2**20
 """Neighbouring pictures that one thread fetches together; a larger picture comes alone."""
 
-PREFETCHED_BYTES = 256 * 2**20
-"""Pictures of a process that are fetched or decoded, and not yet taken. A decoded one holds 1.2 MB."""
+PREFETCHED_BYTES, PREFETCHED_BYTES_OF_A_THREAD = 256 * 2**20, 32 * 2**20
+"""Pictures of a process that are fetched or decoded, and not yet taken: on a GPU, and for each thread of the models on a CPU.
+
+A decoded one holds 1.2 MB. So a thread of a CPU has a second's work ahead, and the memory is used again while it is warm.
+"""
 
 LEAST_THREADS = 2
 
@@ -39,6 +42,11 @@ def thread_count(given: int, local_workers: int, device: str) -> int:
         return max(1, given // local_workers)
     cores = usable_cores() // local_workers
     return max(LEAST_THREADS, cores // CORES_PER_THREAD_ON_A_CPU if device == "cpu" else cores)
+
+
+def prefetched_bytes(device: str, threads: int) -> int:
+    """Return how many bytes of pictures a process holds ahead of models on this device, with so many threads on a CPU."""
+    return min(PREFETCHED_BYTES, threads * PREFETCHED_BYTES_OF_A_THREAD) if device == "cpu" else PREFETCHED_BYTES
 
 
 @dataclass(slots=True, eq=False)

@@ -22,10 +22,13 @@ from models.inference.options import ModelOptions
 from models.loading import load_vision_model, max_pictures
 from transforms.detect import SliceDetector
 from transforms.locate_images import LocatedSlice
-from transforms.prefetch import PREFETCHED_BYTES, Decoder, thread_count
+from transforms.prefetch import PREFETCHED_BYTES, Decoder, prefetched_bytes, thread_count
 
 HELD_BYTES = 16 * 2**20
 """Texts of the slices that are held back, whether or not they have pictures."""
+
+PICTURES_OF_A_THREAD = 4
+"""Pictures for each thread of a CPU in a call of the detector, at most: more would be waited for before the first call."""
 
 _POST_BYTES = 1024
 """What a post holds beside its text."""
@@ -47,14 +50,23 @@ class DetectorSettings:
     decode_threads: int = 0
     local_workers: int = 1
 
+    @property
+    def prefetched_bytes(self) -> int:
+        """Bytes of pictures that are held ahead of the models."""
+        models = self.models.here()
+        return prefetched_bytes(models.device, models.threads)
+
 
 @cache
 def load_slice_detector(settings: DetectorSettings) -> SliceDetector:
     """Return the detector of this process, with its decoder."""
+    models = settings.models.here()
     vision_model = load_vision_model(settings.models)
-    threads = thread_count(settings.decode_threads, settings.local_workers, settings.models.here().device)
-    decoder = Decoder(vision_model.preprocessing(settings.limits), threads)
-    return SliceDetector(vision_model, decoder, settings.models.batch_size, max_pictures(settings.models), overlaps(settings.models))
+    threads = thread_count(settings.decode_threads, settings.local_workers, models.device)
+    decoder = Decoder(vision_model.preprocessing(settings.limits), threads, settings.prefetched_bytes)
+    on_a_gpu = overlaps(settings.models)
+    batch_size = models.batch_size if on_a_gpu else min(models.batch_size, PICTURES_OF_A_THREAD * models.threads)
+    return SliceDetector(vision_model, decoder, batch_size, max_pictures(settings.models), on_a_gpu)
 
 
 def overlaps(models: ModelOptions) -> bool:
@@ -85,7 +97,7 @@ class _HoldBack(beam.DoFn):
 
     def start_bundle(self) -> None:
         self.teardown()
-        self._held = HeldSlices(load_slice_detector(self._settings))
+        self._held = HeldSlices(load_slice_detector(self._settings), self._settings.prefetched_bytes)
 
     def process(
         self,

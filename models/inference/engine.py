@@ -72,11 +72,13 @@ class Engine:
         self._requests = _Requests()
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the outputs for these inputs, in the order of the network's own."""
+        """Return the outputs for these inputs, in the order of the network's own.
+
+        They lie in the memory of the request: the next call of the same thread with these shapes overwrites them.
+        """
         shapes = ANY_SHAPE if self._any_shape else tuple(array.shape for array in inputs)
         request = self._request(shapes)
-        request.infer(list(inputs), share_inputs=True)
-        return [np.array(output.data) for output in request.output_tensors]
+        return list(request.infer(list(inputs), share_inputs=True, share_outputs=True).values())
 
     def prepare(self, shapes: Shapes) -> None:
         """Compile the network for these shapes of inputs, if it is not."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from itertools import islice
 from threading import Barrier
 from typing import TypeVar
 
@@ -19,7 +22,8 @@ class InferencePool:
     """Runs a network on pictures, or on batches of texts.
 
     On a CPU, results change with batch size and thread count. To be reproducible, each item runs alone on one thread;
-    several run in parallel. This is also the fastest way, since larger batches do not fit into the caches.
+    several run in parallel. This is also the fastest way, since larger batches do not fit into the caches. All networks
+    of a process share the threads, so that two that run at a time do not take more cores.
 
     Args:
         device: of the network.
@@ -29,7 +33,7 @@ class InferencePool:
 
     def __init__(self, device: torch.device, threads: int, as_on_gpu: bool = False) -> None:
         self._device = device
-        self._pool = _single_threads(threads) if device.type == "cpu" and not as_on_gpu else None
+        self._pool = _shared_threads(threads) if device.type == "cpu" and not as_on_gpu else None
         self._batches = DeviceBatches()
 
     def warm_up(self, network: Callable[[Sequence[Item]], list[Result]], item: Item) -> Result:
@@ -40,10 +44,32 @@ class InferencePool:
 
     def run(self, network: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
         """Return the results of all items, in order. The network runs in inference mode."""
+        return list(self.stream(network, items, max(1, len(items))))
+
+    def stream(self, network: Callable[[Sequence[Item]], list[Result]], items: Iterable[Item], held: int) -> Iterator[Result]:
+        """Return the results in order, each when it is there. The next items are made meanwhile.
+
+        Args:
+            network: runs in inference mode, and returns a result for each of its items.
+            items: are taken as they are needed.
+            held: items and results that are in memory, at most.
+        """
+        rest, inferred = iter(items), _inferred(network)
         if self._pool is None:
-            return self._batches.run(_inferred(network), items)
-        single = [items[i : i + 1] for i in range(len(items))]
-        return [result for results in self._pool.map(_inferred(network), single) for result in results]
+            while some := list(islice(rest, held)):
+                yield from self._batches.run(inferred, some)
+            return
+        under_way: deque[Future[list[Result]]] = deque()
+        try:
+            for item in rest:
+                under_way.append(self._pool.submit(inferred, [item]))
+                if len(under_way) == held:
+                    yield from under_way.popleft().result()
+            while under_way:
+                yield from under_way.popleft().result()
+        finally:  # after an error
+            for future in under_way:
+                future.cancel()
 
 
 def _inferred(network: Callable[[Sequence[Item]], list[Result]]) -> Callable[[Sequence[Item]], list[Result]]:
@@ -57,6 +83,11 @@ def _inferred(network: Callable[[Sequence[Item]], list[Result]]) -> Callable[[Se
 def single_thread() -> ThreadPoolExecutor:
     """Return a thread for all computation of a caller whose own number of torch threads must stay what it is."""
     return _single_threads(1)
+
+
+@cache
+def _shared_threads(count: int) -> ThreadPoolExecutor:
+    return _single_threads(count)
 
 
 def _single_threads(count: int) -> ThreadPoolExecutor:

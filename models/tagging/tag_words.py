@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -96,11 +96,8 @@ class WordTagger:
         for window in windows:
             if window.post not in outputs:
                 outputs[window.post] = self._zeros(len(words[window.post]), self._pictures(features[window.post]))
-        batches = self._batches(windows, features)
-        while held := list(islice(batches, BATCHES_HELD)):
-            results = self._pool.run(self._run, held)
-            for (of_batch, _), output in zip(held, results, strict=True):
-                self._collect(of_batch, output, self._pictures(features[of_batch[0].post]), outputs)
+        for of_batch, output in self._pool.stream(self._run, self._batches(windows, features), BATCHES_HELD):
+            self._collect(of_batch, output, self._pictures(features[of_batch[0].post]), outputs)
         return outputs
 
     def batches(self, words: Sequence[Sequence[str]], features: Sequence[Sequence[ImageFeatures]]) -> list[Batch]:
@@ -109,7 +106,7 @@ class WordTagger:
 
     def run(self, batches: Sequence[Batch]) -> list[TaggerOutput]:
         """Run the tagger on batches as `tag` does, and return its outputs: for timings."""
-        return self._pool.run(self._run, [([], batch) for batch in batches])
+        return [output for _, output in self._pool.run(self._run, [([], batch) for batch in batches])]
 
     def _pictures(self, features: Sequence[ImageFeatures]) -> int:
         """Return how many pictures of a post the tagger reads."""
@@ -121,11 +118,12 @@ class WordTagger:
         text = np.zeros((words, self._tagger.combine.out_features), np.float32) if self._tagger.config.texts_width else None
         return WordOutputs(np.zeros((words, tags), np.float32), weights, np.zeros((words, len(weights), tags), np.float32), text)
 
-    def _run(self, batches: Sequence[tuple[list[Window], Batch]]) -> list[TaggerOutput]:
+    def _run(self, batches: Sequence[tuple[list[Window], Batch]]) -> list[tuple[list[Window], TaggerOutput]]:
         outputs = []
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
             for windows, batch in batches:
-                outputs.append(self._tagger.emit(self._read_text(batch), batch) if self._read_text else self._tagger(batch))
+                output = self._tagger.emit(self._read_text(batch), batch) if self._read_text else self._tagger(batch)
+                outputs.append((windows, output))
                 self.on_batch(sum(int(window.owned[0] == 0) for window in windows))
         return outputs
 

@@ -93,7 +93,7 @@ class TextEngine:
     def __call__(self, batch: Batch) -> Tensor:
         """Return M of the texts of a batch: (B, L, D) float32."""
         (M,) = self._engine([batch.subwords.numpy(), batch.mask.numpy(), batch.augmentation.numpy(), batch.shapes.numpy()])
-        return torch.from_numpy(M)
+        return torch.from_numpy(M.copy())
 
     def _check(self, tagger: Tagger, longest: int) -> None:
         """Compare with torch: a traced network may hold what was true only for the shapes that it was traced with."""

@@ -14,7 +14,9 @@ from apache_beam.transforms import window
 from apache_beam.utils.windowed_value import WindowedValue
 
 from archive.images import Member
+from archive.images.decode import Limits
 from archive.posts.records import Post, Slice
+from models.inference.options import ModelOptions
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import VisionModel
 from tests.decoders import StandIn
@@ -132,7 +134,7 @@ class _Detect(beam.DoFn):
 def in_beam(monkeypatch: pytest.MonkeyPatch, detector: SliceDetector) -> beam.PTransform:
     monkeypatch.setattr(prefetch_slices, "load_slice_detector", lambda settings: detector)
     _Detect.detector = detector
-    return PrefetchSlices(None)  # type: ignore[arg-type]
+    return PrefetchSlices(prefetch_slices.DetectorSettings(ModelOptions(device="cpu"), Limits()))
 
 
 def test_in_beam_rows_and_windows_stay_what_they_are(shard: str, in_beam: beam.PTransform, decoder: Decoder) -> None:

@@ -48,3 +48,41 @@ def test_nothing_gives_nothing_and_errors_come_through() -> None:
     assert InferencePool(CPU, 2).run(lambda items: list(items), []) == []
     with pytest.raises(ZeroDivisionError):
         InferencePool(CPU, 2).run(lambda items: [1 // item for item in items], [1, 0])
+
+
+def test_a_stream_takes_items_as_they_are_needed_and_keeps_their_order() -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for number in range(1, 31):
+            taken = number
+            yield number
+
+    for given, result in enumerate(InferencePool(CPU, 3).stream(lambda some: [10 * one for one in some], items(), held=4), start=1):
+        assert result == 10 * given
+        assert given <= taken <= given + 4
+    assert taken == 30
+
+
+def test_a_stream_that_fails_gives_up_what_is_waiting() -> None:
+    seen: list[int] = []
+    go_on = threading.Event()
+
+    def network(items: Sequence[int]) -> list[int]:
+        seen.extend(items)
+        if items[0] == 0:
+            raise ZeroDivisionError
+        go_on.wait(10)
+        return list(items)
+
+    with pytest.raises(ZeroDivisionError):
+        list(InferencePool(CPU, 1).stream(network, range(20), held=20))
+    go_on.set()
+    assert InferencePool(CPU, 1).run(network, [100]) == [100]  # the thread is free again
+    assert set(seen) <= {0, 1, 100}
+
+
+def test_all_pools_share_their_threads() -> None:
+    threads = [thread for _ in range(3) for thread in InferencePool(CPU, 2).run(lambda items: [threading.get_ident()], range(20))]
+    assert len(set(threads)) <= 2
