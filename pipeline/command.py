@@ -66,6 +66,7 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
 
     What takes seconds to import comes after the mistakes that can be told without it.
     """
+    from models.inference import early
     from pipeline import manifest, output
     from pipeline.inputs import choose_fields, find_inputs
     from pipeline.lease import lease
@@ -84,6 +85,8 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
         if options.limit:
             inputs, fields = first_posts(inputs, fields, options, before)
         progress.now("loading Beam")
+        like_this = repr((options.models, bool(options.images), rest))
+        early.begin(like_this)
         from pipeline.beam_options import check_engine, is_local, parse_beam_options
 
         beam_options = parse_beam_options(rest, options)
@@ -103,7 +106,9 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
                 return EXIT_DONE
             output.prepare(options.output, resumed=before is not None)
             try:
-                return _annotate(options, beam_options, inputs, models, run, progress, started)
+                status = _annotate(options, beam_options, inputs, models, run, progress, started)
+                early.remember(like_this)
+                return status
             except Exception as error:  # Beam wraps the exceptions of its workers
                 cause = cause_of(error)
                 if isinstance(cause, KeyboardInterrupt | Terminated):

@@ -9,8 +9,6 @@ import platform
 import tempfile
 from pathlib import Path
 
-import torch
-
 DIGEST_BYTES = 32
 FOLDER = "postner"
 
@@ -31,14 +29,35 @@ class CompiledCache:
 
     Args:
         folder: made if it is not there.
+
+    Attributes:
+        folder: of the files.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or cache_folder()
+        self.folder = folder or cache_folder()
 
     def get(self, key: str) -> bytes | None:
         """Return the bytes of a key, or None."""
-        path = self._path(key)
+        return self.read(self.path(key))
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep the bytes of a key, if the folder can be written."""
+        self.write(self.path(key), data)
+
+    def path(self, key: str) -> Path:
+        """Return the file of a key on a machine of this kind."""
+        import torch  # takes a second, and `read` and `write` do without it
+
+        machine = f"{platform.machine()} {sorted(torch.cpu.get_capabilities().items())}"
+        return self.file(f"{key} {machine}")
+
+    def file(self, key: str) -> Path:
+        """Return the file of a key, the same one on all kinds of machines."""
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()}.bin"
+
+    def read(self, path: Path) -> bytes | None:
+        """Return the bytes of a file of the cache, None if it is not there or damaged."""
         try:
             content = path.read_bytes()
         except OSError:
@@ -48,15 +67,15 @@ class CompiledCache:
         digest, data = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
         return data if hashlib.sha256(data).digest() == digest else None
 
-    def put(self, key: str, data: bytes) -> None:
-        """Keep the bytes of a key, if the folder can be written."""
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a file of the cache, if the folder can be written."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
                 try:
                     file.write(hashlib.sha256(data).digest() + data)
                     file.close()
-                    os.replace(file.name, self._path(key))
+                    os.replace(file.name, path)
                 except BaseException:
                     os.unlink(file.name)
                     raise
@@ -64,12 +83,8 @@ class CompiledCache:
         except OSError:
             return
 
-    def _path(self, key: str) -> Path:
-        machine = f"{platform.machine()} {sorted(torch.cpu.get_capabilities().items())}"
-        return self._folder / f"{hashlib.sha256(f'{key} {machine}'.encode()).hexdigest()}.bin"
-
     def _remove_oldest(self) -> None:
-        files = sorted(((file.stat().st_mtime, file) for file in self._folder.glob("*.bin")), reverse=True)
+        files = sorted(((file.stat().st_mtime, file) for file in self.folder.glob("*.bin")), reverse=True)
         total = 0
         for _, file in files:
             total += file.stat().st_size

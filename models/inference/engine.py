@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.inference import early
 from models.inference.compiled_cache import CompiledCache
 
 if TYPE_CHECKING:
@@ -109,7 +110,10 @@ class Engine:
 
     def _compile(self, shapes: Shapes) -> openvino.CompiledModel:
         key = f"{self._key} {self.name} {shapes} {sorted(self._settings.items())}"
-        blob = self._cache.get(key)
+        path = self._cache.path(key)
+        if (loaded := early.take(path, self._settings)) is not None:
+            return loaded
+        blob = self._cache.read(path)
         if blob is not None:
             try:
                 return self._core.import_model(blob, "CPU", self._settings)
@@ -122,7 +126,7 @@ class Engine:
         if not self._any_shape:
             model.reshape(dict(zip(model.inputs, map(list, shapes), strict=True)))
         compiled = self._core.compile_model(model, "CPU", self._settings)
-        self._cache.put(key, compiled.export_model().getvalue())
+        self._cache.write(path, compiled.export_model().getvalue())
         return compiled
 
 
