@@ -42,7 +42,7 @@ _ABSENT = object()
 class Postner:
     """A loaded bundle and detector. Use `models.load`, which says what the arguments are.
 
-    All computation is done in threads of its own, so torch's number of threads stays what it is for the caller.
+    All computation is done in threads of ours, so torch's number of threads stays what it is for the caller.
     Several threads may call `annotate`; they take turns.
     """
 

@@ -85,8 +85,9 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
         if options.limit:
             inputs, fields = first_posts(inputs, fields, options, before)
         progress.now("loading Beam")
-        like_this = repr((options.models, bool(options.images), rest))
-        early.begin(like_this)
+        like_this = repr((options.models, bool(options.images), options.local_workers, rest))
+        if not again:
+            early.begin(like_this)
         from pipeline.beam_options import check_engine, is_local, parse_beam_options
 
         beam_options = parse_beam_options(rest, options)
@@ -106,9 +107,7 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
                 return EXIT_DONE
             output.prepare(options.output, resumed=before is not None)
             try:
-                status = _annotate(options, beam_options, inputs, models, run, progress, started)
-                early.remember(like_this)
-                return status
+                return _annotate(options, beam_options, inputs, models, run, progress, started)
             except Exception as error:  # Beam wraps the exceptions of its workers
                 cause = cause_of(error)
                 if isinstance(cause, KeyboardInterrupt | Terminated):
@@ -117,6 +116,8 @@ def _run(options: RunOptions, rest: list[str], started: float, again: bool = Fal
                 why = store_problem(error) or f"{type(cause).__name__}: {_sentence(cause)}"
                 LOG.error("failed: %s (details: %s); all written files are complete: repeat the command with --resume to finish", why, log)
                 return EXIT_FAILED
+            finally:
+                early.remember(like_this)
 
 
 def _annotate(

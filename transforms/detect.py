@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ class SliceDetector:
     Args:
         vision_model: detector and image features.
         decoder: fetches and decodes.
-        batch_size: pictures per call of the network; the next call begins before one ends.
+        batch_size: pictures per call of the network. On a CPU the next call begins before one ends.
         grids_per_post: pictures of a post whose grids are kept, the first ones; the tagger does not read the others.
         overlaps: whether the next announced slice is detected while the caller works on with this one. It pays where a
             GPU does the work; on a CPU both would share the cores.
@@ -80,7 +80,7 @@ class SliceDetector:
         self._one_at_a_time = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "detect") if overlaps else None
         self._extracting = ThreadPoolExecutor(1 if overlaps else BATCHES_UNDER_WAY, "extract")  # a GPU has memory for one batch
-        self._until: defaultdict[str, float] = defaultdict(float)
+        self._until = 0.0
 
     def prepare(self) -> None:
         """Begin in the background what takes time before the first slice; call it before there is one."""
@@ -210,11 +210,11 @@ class SliceDetector:
     def _finish(
         self, under_way: Future[_Extracted], tell: Callable[[str, int], None]
     ) -> Iterator[tuple[Member, ImageFeatures | ImageError]]:
-        """Wait for a batch; time that it shared with the one before is told once."""
+        """Wait for a batch; time that it shared with the one before is told once, so all times together are those of a clock."""
         extracted = under_way.result()
         for counter, (began, ended) in extracted.times.items():
-            tell(counter, round(1e6 * max(0.0, ended - max(began, self._until[counter]))))
-            self._until[counter] = max(ended, self._until[counter])
+            tell(counter, round(1e6 * max(0.0, ended - max(began, self._until))))
+            self._until = max(ended, self._until)
         tell("pictures", len(extracted.outcomes))
         yield from extracted.outcomes
 

@@ -49,6 +49,15 @@ def prefetched_bytes(device: str, threads: int) -> int:
     return min(PREFETCHED_BYTES, threads * PREFETCHED_BYTES_OF_A_THREAD) if device == "cpu" else PREFETCHED_BYTES
 
 
+def least_bytes(image_bytes: int) -> int:
+    """Return how many bytes let a decoder work on a task while one waits and room for one is kept, with pictures of this size."""
+    return 3 * _task_bytes(image_bytes)
+
+
+def _task_bytes(image_bytes: int) -> int:
+    return TASK_BYTES + TASK_PICTURES * image_bytes
+
+
 @dataclass(slots=True, eq=False)
 class _Task:
     """Neighbouring pictures on their way through a thread; guarded by the decoder's lock, but for `results`.
@@ -84,7 +93,7 @@ class Decoder:
     def __init__(self, preprocess: Preprocessing, threads: int, limit_bytes: int = PREFETCHED_BYTES) -> None:
         self._preprocess = preprocess
         self._limit_bytes = limit_bytes
-        self._room_bytes = min(limit_bytes // 2, TASK_BYTES + TASK_PICTURES * preprocess.image_bytes)
+        self._room_bytes = min(limit_bytes // 2, _task_bytes(preprocess.image_bytes))
         self._waiting: deque[_Task] = deque()
         self._held_bytes = 0
         self._is_closed = False

@@ -22,13 +22,13 @@ from models.inference.options import ModelOptions
 from models.loading import load_vision_model, max_pictures
 from transforms.detect import SliceDetector
 from transforms.locate_images import LocatedSlice
-from transforms.prefetch import PREFETCHED_BYTES, Decoder, prefetched_bytes, thread_count
+from transforms.prefetch import PREFETCHED_BYTES, Decoder, least_bytes, prefetched_bytes, thread_count
 
 HELD_BYTES = 16 * 2**20
 """Texts of the slices that are held back, whether or not they have pictures."""
 
 PICTURES_OF_A_THREAD = 4
-"""Pictures for each thread of a CPU in a call of the detector, at most: more would be waited for before the first call."""
+"""Pictures for each thread of a CPU in a call of the detector: more would be waited for before the first call."""
 
 _POST_BYTES = 1024
 """What a post holds beside its text."""
@@ -63,9 +63,10 @@ def load_slice_detector(settings: DetectorSettings) -> SliceDetector:
     models = settings.models.here()
     vision_model = load_vision_model(settings.models)
     threads = thread_count(settings.decode_threads, settings.local_workers, models.device)
-    decoder = Decoder(vision_model.preprocessing(settings.limits), threads, settings.prefetched_bytes)
+    preprocessing = vision_model.preprocessing(settings.limits)
+    decoder = Decoder(preprocessing, threads, max(settings.prefetched_bytes, least_bytes(preprocessing.image_bytes)))
     on_a_gpu = overlaps(settings.models)
-    batch_size = models.batch_size if on_a_gpu else min(models.batch_size, PICTURES_OF_A_THREAD * models.threads)
+    batch_size = models.batch_size if on_a_gpu else PICTURES_OF_A_THREAD * models.threads
     return SliceDetector(vision_model, decoder, batch_size, max_pictures(settings.models), on_a_gpu)
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 DIGEST_BYTES = 32
 FOLDER = "postner"
 
+NOWHERE = Path(os.devnull) / FOLDER
+"""A folder that cannot be made: nothing is kept."""
+
 MAX_BYTES = 2**30
 """Files of the cache, all together: the ones that were used longest ago are removed."""
 
@@ -19,7 +22,12 @@ MAX_BYTES = 2**30
 def cache_folder() -> Path:
     """Return our folder among the user's caches: `$XDG_CACHE_HOME/postner`, by default `~/.cache/postner`."""
     given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path("~/.cache").expanduser()) / FOLDER
+    if os.path.isabs(given):
+        return Path(given) / FOLDER
+    try:
+        return Path("~/.cache").expanduser() / FOLDER
+    except RuntimeError:  # a user without a home
+        return NOWHERE
 
 
 class CompiledCache:

@@ -1,20 +1,23 @@
 """Load compiled networks while Python still imports torch: a run writes down which ones it used, for the next one like it.
 
 This takes no torch, so it can begin at once. It is only a head start: a network is known by its file in the cache, whose
-name is the SHA-256 of all that makes it, and what is not asked for is dropped.
+name is the SHA-256 of all that makes it, and what is not asked for is dropped at the end of the run.
 """
 
 from __future__ import annotations
 
 import json
+import platform
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.inference.compiled_cache import CompiledCache
+from models.inference.devices import usable_cores
 
 if TYPE_CHECKING:
     import openvino
@@ -34,10 +37,11 @@ def begin(run: str) -> None:
     Args:
         run: names runs that use the same networks.
     """
-    cache = CompiledCache()
     with suppress(ValueError, TypeError, AttributeError):  # a list of another version
+        cache = CompiledCache()
         listed: dict[str, Settings] = json.loads(cache.read(_list_of(run, cache)) or b"{}")
-        _WAITING.update({cache.folder / Path(name).name: settings for name, settings in listed.items()})
+        with _LOCK:
+            _WAITING.update({cache.folder / Path(name).name: settings for name, settings in listed.items()})
         threading.Thread(target=_load_all, name="early", daemon=True).start()
 
 
@@ -58,7 +62,7 @@ def remember(run: str) -> None:
         listed = json.dumps({path.name: dict(settings) for path, settings in _USED.items()}).encode()
     cache = CompiledCache()
     path = _list_of(run, cache)
-    if _USED and cache.read(path) != listed:
+    if (cache.read(path) or b"{}") != listed:
         cache.write(path, listed)
 
 
@@ -82,4 +86,12 @@ def _load(path: Path, settings: Settings) -> Any:
 
 
 def _list_of(run: str, cache: CompiledCache) -> Path:
-    return cache.file(f"networks of {run}")
+    """Return the file of the list: machines that share a home, and versions of OpenVINO, have lists of their own."""
+    return cache.file(f"networks of {run} {platform.node()} {usable_cores()} {_version()}")
+
+
+def _version() -> str:
+    try:
+        return metadata.version("openvino")
+    except metadata.PackageNotFoundError:
+        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,9 @@ import torch
 
 from models.inference.device_batches import DeviceBatches
 
+AHEAD = 4
+"""Items for each thread that are under way: enough for all threads to be busy, and other pools wait for no more than these."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -22,8 +26,8 @@ class InferencePool:
     """Runs a network on pictures, or on batches of texts.
 
     On a CPU, results change with batch size and thread count. To be reproducible, each item runs alone on one thread;
-    several run in parallel. This is also the fastest way, since larger batches do not fit into the caches. All networks
-    of a process share the threads, so that two that run at a time do not take more cores.
+    several run in parallel. This is also the fastest way, since larger batches do not fit into the caches. All pools of
+    a process with one number of threads share them, so that two networks that run at a time do not take more cores.
 
     Args:
         device: of the network.
@@ -33,6 +37,7 @@ class InferencePool:
 
     def __init__(self, device: torch.device, threads: int, as_on_gpu: bool = False) -> None:
         self._device = device
+        self._most_under_way = AHEAD * threads
         self._pool = _shared_threads(threads) if device.type == "cpu" and not as_on_gpu else None
         self._batches = DeviceBatches()
 
@@ -47,7 +52,7 @@ class InferencePool:
         return list(self.stream(network, items, max(1, len(items))))
 
     def stream(self, network: Callable[[Sequence[Item]], list[Result]], items: Iterable[Item], held: int) -> Iterator[Result]:
-        """Return the results in order, each when it is there. The next items are made meanwhile.
+        """Return the results in order, each when it is there. On a CPU the next items are made meanwhile.
 
         Args:
             network: runs in inference mode, and returns a result for each of its items.
@@ -63,7 +68,7 @@ class InferencePool:
         try:
             for item in rest:
                 under_way.append(self._pool.submit(inferred, [item]))
-                if len(under_way) == held:
+                if len(under_way) == min(held, self._most_under_way):
                     yield from under_way.popleft().result()
             while under_way:
                 yield from under_way.popleft().result()
@@ -88,6 +93,9 @@ def single_thread() -> ThreadPoolExecutor:
 @cache
 def _shared_threads(count: int) -> ThreadPoolExecutor:
     return _single_threads(count)
+
+
+os.register_at_fork(after_in_child=_shared_threads.cache_clear)  # a child has none of the threads
 
 
 def _single_threads(count: int) -> ThreadPoolExecutor:

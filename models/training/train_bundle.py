@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,8 @@ def train_bundle(options: argparse.Namespace, argv: list[str]) -> None:
     train = [example for posts, _ in train_posts.values() for example in examples(posts, encoder, features)]
     valid = {folder: examples(posts, encoder, features) for folder, (posts, _) in valid_posts.items()}
     all_valid = [example for of_folder in valid.values() for example in of_folder]
-    held_out = _held_out(options.refit, tagger_config) if options.refit else None
     tagger = Tagger(tagger_config, table.vectors if table else None)
+    held_out = _held_out(options.refit, settings, tagger_config, table) if options.refit else None
     tagger.encoder.load_state_dict(pretrained.state_dict(), strict=False)
     tagger.encoder.set_attn_implementation("eager")  # with dropout on a CPU, faster than torch's fused attention
     device = torch.device(options.device)
@@ -131,15 +131,20 @@ def _input_files(options: argparse.Namespace) -> list[Path]:
     ]
 
 
-def _held_out(folder: Path, config: TaggerConfig) -> Bundle:
+def _held_out(folder: Path, settings: BundleSettings, config: TaggerConfig, table: AugmentationTable | None) -> Bundle:
     """Load the bundle that was trained without the valid posts. Raises ValueError if it has other parts than the new one."""
     bundle = load_bundle(folder)
-    theirs = bundle.tagger.config
-    if (theirs.types, theirs.granularities, theirs.augmentation_width) != (config.types, config.granularities, config.augmentation_width):
-        raise ValueError(
-            f"--refit {folder} was trained by another command: train with the same options, without --refit, and give its output"
-        )
+    theirs = replace(bundle.settings, name=settings.name, temperature=settings.temperature)
+    words = bundle.table.words if bundle.table else None
+    if theirs != settings or words != (table.words if table else None) or _parts(bundle.tagger.config) != _parts(config):
+        raise ValueError(f"--refit {folder} is of another command: train with these options but without --refit, and give its output")
     return bundle
+
+
+def _parts(config: TaggerConfig) -> str:
+    """Return what must be equal for two taggers to read the same inputs; other versions of transformers add to `encoder`."""
+    encoder = {name: config.encoder.get(name) for name in ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")}
+    return json.dumps(asdict(config) | {"encoder": encoder, "auxiliary": None}, sort_keys=True)
 
 
 def _vision_model(options: argparse.Namespace) -> VisionModel | None:

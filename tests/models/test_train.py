@@ -147,8 +147,9 @@ def test_refit_learns_the_valid_posts_too_and_tells_the_scores_of_the_bundle_tha
     scores = [next(line for line in card.splitlines() if line.startswith("| data |")) for card in cards.values()]
     assert scores[0] == scores[1]
     assert next(csv.reader((material / "refit" / "curves.csv").open())) == ["epoch", "loss", "lr"]
-    assert main([*refit, "--no-casing", "--map=LOC=PLACE", f"--output={material}/other"]) == 2
-    assert "was trained by another command" in capsys.readouterr().err
+    for number, other in enumerate(("--no-casing", "--map=LOC=PLACE", "--fusion_width=0", "--max_objects=2", "--table_words=5")):
+        assert main([*refit, other, f"--output={material}/other-{number}"]) == 2
+        assert "is of another command" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*refit, "--patience=1"])
     assert "leave out --patience" in capsys.readouterr().err
