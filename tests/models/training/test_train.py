@@ -9,14 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from gensim.models import KeyedVectors
-from transformers import BertConfig, BertModel, BertTokenizer, ResNetConfig, ResNetModel
+from transformers import BertModel
 
 from archive.images.decode import Limits
 from models import evaluate
@@ -28,46 +26,7 @@ from models.tagging.bundle import load_bundle
 from models.tagging.labels import TYPES
 from models.train import main
 from tests.conftest import ROOT
-
-PEOPLE, PLACES, REST = ["anna", "bob", "carla", "dan"], ["paris", "rome", "oslo", "lima"], ["loves", "sees", "in", "and", "the", "again"]
-
-
-def tweets(count: int, seed: int) -> str:
-    chance = random.Random(seed)
-    made = []
-    for number in range(count):
-        words = [(chance.choice(PEOPLE).title(), "B-PER"), (chance.choice(REST), "O"), (chance.choice(PLACES).title(), "B-LOC"), ("!", "O")]
-        made.append(f"IMGID:{number % 3}\n" + "".join(f"{word}\t{tag}\n" for word, tag in words))
-    return "\n".join(made)
-
-
-@pytest.fixture
-def material(tmp_path: Path, jpeg: Callable[..., bytes]) -> Path:
-    """A text encoder, a vision backbone, word vectors, pictures and tweets."""
-    torch.manual_seed(0)
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *PEOPLE, *PLACES, *REST, "!"]
-    BertTokenizer(vocab={word: i for i, word in enumerate(vocabulary)}).save_pretrained(tmp_path / "encoder")
-    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 128}
-    config = BertConfig(vocab_size=len(vocabulary), **sizes)
-    BertModel(config).save_pretrained(tmp_path / "encoder")
-    backbone = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 24], depths=[1, 1, 1, 1], layer_type="basic")
-    ResNetModel(backbone).save_pretrained(tmp_path / "backbone")
-    vectors = KeyedVectors(8)
-    vectors.add_vectors(PEOPLE + PLACES + REST, torch.randn(14, 8).numpy())
-    vectors.save_word2vec_format(str(tmp_path / "vectors.bin"), binary=True)
-    (tmp_path / "pictures").mkdir()
-    for i in range(3):
-        (tmp_path / "pictures" / f"{i}.jpg").write_bytes(jpeg(i))
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "train.txt").write_text(tweets(150, 1))
-    (tmp_path / "data" / "valid.txt").write_text(tweets(20, 2))
-    return tmp_path
-
-
-def command(material: Path, *more: str) -> list[str]:
-    fixed = ["--threads=1", "--epochs=4", "--lr=1e-3", f"--cache={material}/features.npz", f"--output={material}/bundle"]
-    paths = [f"--encoder={material}/encoder", f"--vectors={material}/vectors.bin", f"--images={material}/pictures"]
-    return ["--data", str(material / "data"), *paths, *fixed, *more]
+from tests.models.training.material import PEOPLE, PLACES, REST, command, tweets
 
 
 def test_a_bundle_with_its_own_backbone_learns_and_reads_pictures(material: Path) -> None:
@@ -102,17 +61,6 @@ def test_weights_stored_in_half_precision_are_trained_in_full(material: Path) ->
     assert main(command(material, "--epochs=3")) == 0
     assert {weight.dtype for weight in load_bundle(material / "bundle").tagger.parameters()} == {torch.float32}
     assert "| 100.00 | 100.00 |" in (material / "bundle" / "README.md").read_text()
-
-
-def test_what_teachers_said_is_not_taken_up_for_other_posts(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(command(material, "--epochs=1")) == 0
-    (material / "raw.txt").write_text("anna loves rome\nbob sees oslo\n")
-    taught = [f"--teacher={material}/bundle", f"--unlabelled={material}/raw.txt", "--unlabelled_posts=2", "--epochs=1", "--lr=1e30"]
-    taught.append(f"--output={material}/student")
-    assert main(command(material, *taught)) == 2  # the loss is no number; what the teacher said is kept
-    (material / "raw.txt").write_text("anna loves rome again and again\nbob sees oslo\n")
-    assert main(command(material, *taught)) == 2
-    assert "other data" in capsys.readouterr().err
 
 
 def test_it_goes_on_from_the_text_encoder_of_a_bundle(material: Path) -> None:
@@ -248,74 +196,3 @@ def test_own_types_are_trained_and_scored_beside_those_of_the_shipped_bundle(mat
     assert "data:image/jpeg;base64," in page
     assert main([*command(material, *given, f"--output={material}/other"), "--map=nothing=x"]) == 2
     assert "--map nothing=x: there is no such type" in capsys.readouterr().err
-
-
-def test_another_command_does_not_go_on(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (material / "bundle" / "checkpoint").mkdir(parents=True)
-    (material / "bundle" / "checkpoint" / "identity.txt").write_text("other")
-    (material / "bundle" / "checkpoint" / "teachers.npy").touch()
-    assert main(command(material)) == 2
-    assert "another command" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("mistake", "said"),
-    [
-        ("--data={folder}/nowhere", "there is no file or folder '{folder}/nowhere'"),
-        ("--data={folder}/empty", "empty/train.txt holds no tweets"),
-        ("--encoder={folder}/nowhere", "--encoder {folder}/nowhere: there is no such folder"),
-        ("--vectors={folder}/nowhere", "nowhere cannot be read as word vectors"),
-        ("--images={folder}/*.tar", "--images matched no file"),
-        ("--epochs=0", "--epochs 0: give 1 or more"),
-        ("--lr=-1", "--lr -1.0: give 0 or more"),
-        ("--lr=nan", "--lr nan: give 0 or more"),
-        ("--lr=inf", "--lr inf: give 0 or more"),
-        ("--lr=1e30", "the loss is no finite number in epoch"),
-        ("--detector=none", "--detector none leaves no network to read pictures"),
-        ("--max_objects=0", "--max_objects 0: give 1 or more"),
-        ("--word_dropout=2", "--word_dropout 2.0: give 0 to 1"),
-        ("--device=tpu", "--device 'tpu' is none of"),
-        ("--threads=0", "--threads 0: give 1 or more"),
-    ],
-)
-def test_mistakes_are_told_in_a_sentence(material: Path, capsys: pytest.CaptureFixture[str], mistake: str, said: str) -> None:
-    (material / "empty").mkdir()
-    for name in ("train", "valid"):
-        (material / "empty" / f"{name}.txt").touch()
-    arguments = command(material, mistake.format(folder=material))
-    try:
-        status = main(arguments)
-    except SystemExit as ended:  # of argparse
-        status = int(str(ended.code))
-    assert status == 2
-    assert said.format(folder=material) in capsys.readouterr().err.splitlines()[-1]
-    assert main(command(material, "--epochs=1")) == 0  # a corrected command is not taken for another run
-
-
-def test_a_folder_with_something_in_it_is_left_alone(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(command(material, f"--output={material}/data")) == 2
-    assert "not empty" in capsys.readouterr().err
-
-
-def test_a_student_learns_from_raw_posts_what_its_labels_do_not_say(material: Path) -> None:
-    """The student's own labels know no persons; the teacher's marginals do."""
-    assert main(command(material)) == 0
-    (material / "poor").mkdir()
-    (material / "poor" / "train.txt").write_text(tweets(16, 3).replace("B-PER", "O"))
-    (material / "poor" / "valid.txt").write_text(tweets(20, 2))
-    chance = random.Random(4)
-    parts = [[name.title() for name in PEOPLE], REST, [name.title() for name in PLACES], REST, ["!"]]
-    texts = {" ".join(chance.choice(part) for part in parts) for _ in range(500)}
-    (material / "raw.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in sorted(texts)))
-    teacher = [f"--teacher={material}/bundle", f"--unlabelled={material}/raw.jsonl", "--unlabelled_posts=80", "--epochs=4"]
-    alone = command(material, f"--data={material}/poor", f"--output={material}/alone", "--epochs=3")
-    assert main(alone) == 0
-    assert main([*alone, f"--output={material}/student", *teacher]) == 0
-    posts, _ = read_conll(material / "data" / "valid.txt", TYPES)
-    first_is_person = {}
-    for name in ("alone", "student"):
-        annotator = load_annotator(ModelOptions(model=str(material / name), detector=None))
-        marginals = annotator.marginals([(text_of(post)[0], {}) for post in posts])
-        first_is_person[name] = sum(of_post[0, 1] for of_post in marginals) / len(posts)
-    assert first_is_person["alone"] < 0.4
-    assert first_is_person["student"] > 0.8
