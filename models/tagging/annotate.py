@@ -15,7 +15,7 @@ from models.tagging.bundle import Bundle, load_bundle
 from models.tagging.encoding import Encoder
 from models.tagging.evidence import visual_share, weighed
 from models.tagging.granularities import Evidence, Source
-from models.tagging.labels import Span, spans_of
+from models.tagging.labels import Span, spans_of, with_others
 from models.tagging.tag_texts import TextWeight, add_texts
 from models.tagging.tag_words import WordOutputs, WordTagger
 from models.tagging.tagger import Batch, Tagger
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 MAX_CRF_WORDS = 2**15
 """Words, padding included, in one batch of the CRF. A long post goes alone, so that short ones are not padded to its length."""
+
+FAVOUR = 2.0
+"""What a word outside of names counts less in the second reading, a score of the CRF: its probability by e^2 less."""
 
 TextAndPictures = tuple[str, Mapping[str, ImageFeatures]]
 """The text of a post, and the features of its pictures by key, in the order of the post."""
@@ -117,22 +120,27 @@ class Annotator:
         """How many pictures of a post are read: the first ones."""
         return self.bundle.settings.max_pictures
 
-    def annotate(self, posts: Sequence[TextAndPictures]) -> list[list[Entity]]:
+    def annotate(self, posts: Sequence[TextAndPictures], doubtful: bool = False) -> list[list[Entity]]:
         """Return the entities of each post, in text order. The result for a post does not depend on the others.
 
         A text that several posts without pictures have is tagged once: archives hold greetings, emoji and copies.
+
+        Args:
+            posts: texts and their pictures.
+            doubtful: give also the entities of a second reading that favours names, where the best one has none. Their
+                scores are probabilities as those of the others.
         """
         keys = [number if pictures else text for number, (text, pictures) in enumerate(posts)]
         distinct = dict(zip(keys, posts, strict=True))
-        entities = dict(zip(distinct, self._annotate([*distinct.values()]), strict=True))
+        entities = dict(zip(distinct, self._annotate([*distinct.values()], doubtful), strict=True))
         return [[*entities[key]] for key in keys]
 
     @torch.inference_mode()
-    def _annotate(self, posts: Sequence[TextAndPictures]) -> list[list[Entity]]:
+    def _annotate(self, posts: Sequence[TextAndPictures], doubtful: bool) -> list[list[Entity]]:
         bounds = [split_words(text) for text, _ in posts]
         outputs, texts = self._outputs(_words(posts, bounds), _features(posts))
         entities: list[list[Entity]] = [[] for _ in posts]
-        for index, span, score, text_score in self._spans(outputs):
+        for index, span, score, text_score in self._spans(outputs, doubtful):
             text, pictures = posts[index]
             start, end = bounds[index][span.first][0], bounds[index][span.last][1]
             kind = self.bundle.tagger.config.types[span.type]
@@ -184,16 +192,27 @@ class Annotator:
             mask = torch.arange(emissions.shape[1]) < lengths[:, None]
             yield batch, emissions.to(self._device), mask.to(self._device)
 
-    def _spans(self, outputs: dict[int, WordOutputs]) -> Iterator[tuple[int, Span, float, float]]:
+    def _spans(self, outputs: dict[int, WordOutputs], doubtful: bool) -> Iterator[tuple[int, Span, float, float]]:
         """Decode the posts: index of the post, span, probability of the span, and its probability by the text alone."""
         for batch, emissions, mask in self._crf_batches(outputs):
-            paths = self._tagger.crf.decode(emissions, mask).cpu().tolist()
-            found = [(row, span) for row, path in enumerate(paths) for span in spans_of(path[: len(outputs[batch[row]].emissions)])]
+            lengths = mask.sum(1).tolist()
+            read = self._read(emissions, mask, lengths)
+            if doubtful:
+                outside = torch.zeros_like(emissions)
+                outside[..., 0] = FAVOUR
+                second = self._read(emissions - outside, mask, lengths)
+                read = [with_others(best, others) for best, others in zip(read, second, strict=True)]
+            found = [(row, span) for row, of_row in enumerate(read) for span in of_row]
             if found:
                 spans = torch.tensor([(row, *span) for row, span in found], device=self._device)
                 scores, text_scores = self._scores(emissions, self._of_text(batch, emissions, outputs), mask, spans)
                 for (row, span), score, text_score in zip(found, scores, text_scores, strict=True):
                     yield batch[row], span, score, text_score
+
+    def _read(self, emissions: torch.Tensor, mask: torch.Tensor, lengths: Sequence[int]) -> list[list[Span]]:
+        """Return the spans of the best sequence of each post, given the emissions (B, W, T), the mask (B, W) and their lengths."""
+        paths = self._tagger.crf.decode(emissions, mask).cpu().tolist()
+        return [spans_of(path[:length]) for path, length in zip(paths, lengths, strict=True)]
 
     def _of_text(self, batch: Sequence[int], emissions: torch.Tensor, outputs: dict[int, WordOutputs]) -> torch.Tensor:
         """Return the emissions (B, W, T) without what the pictures add: the same tensor if they add nothing."""

@@ -71,6 +71,12 @@ def spans_of(tags: Sequence[int]) -> list[Span]:
     return spans
 
 
+def with_others(best: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """Return the spans of one sequence, and those of another one that share no word with them, in order."""
+    taken = {word for span in best for word in range(span.first, span.last + 1)}
+    return sorted([*best, *(span for span in others if taken.isdisjoint(range(span.first, span.last + 1)))])
+
+
 def spans_to_tags(spans: Sequence[Span], words: int) -> list[int]:
     """Return the tag indices of `words` words with these spans, which must not overlap: the inverse of `spans_of`."""
     tags = [0] * words

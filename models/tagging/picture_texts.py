@@ -8,17 +8,20 @@ from typing import Any
 from models.tagging.annotate import Annotator, Entity
 from models.tagging.blocks import ALT, PictureText
 
-MIN_LETTERS, MIN_NAME_SCORE = 2, 0.2
+MIN_LETTERS, MIN_NAME_SCORE = 2, 0.25
 """Letters and score of a name that was read, at least; `docs/model.md` has what the score does."""
 
 
 def tag_texts(annotator: Annotator, texts: Sequence[PictureText]) -> list[list[Entity]]:
-    """Return the entities of each text, tagged on its own; the result for a text does not depend on the others."""
-    chosen = [i for i, text in enumerate(texts) if text.is_legible]
-    tagged = annotator.annotate([(texts[i].text, {}) for i in chosen])
+    """Return the entities of each text, tagged on its own; the result for a text does not depend on the others.
+
+    What is written in pictures has few sentences that would tell a name, so names that are doubtful count there.
+    """
     entities: list[list[Entity]] = [[] for _ in texts]
-    for i, found in zip(chosen, tagged, strict=True):
-        entities[i] = [entity for entity in found if texts[i].kind == ALT or _is_name(entity)]
+    for is_read in (True, False):
+        chosen = [i for i, text in enumerate(texts) if (text.kind != ALT) == is_read and text.is_legible]
+        for i, found in zip(chosen, annotator.annotate([(texts[i].text, {}) for i in chosen], doubtful=is_read), strict=True):
+            entities[i] = [entity for entity in found if not is_read or _is_name(entity)]
     return entities
 
 

@@ -69,6 +69,31 @@ def test_finds_what_anybody_would() -> None:
     assert [(e.text, e.type) for e in entities] == [("Taylor Swift", "PER"), ("London", "LOC")]
 
 
+POSTERS = [
+    "LIVE AT THE FOX",
+    "Kings of Convenience & friends",
+    "THE MIDNIGHT HOUR tour",
+    "Sunset Bar, open till 2",
+    "MAY 5 DELTA SPIRIT",
+    "good morning",
+]
+
+
+def test_doubtful_names_come_beside_those_of_the_best_reading() -> None:
+    inputs = [*((text, {}) for text in POSTERS), *posts()]
+    best, more = annotator().annotate(inputs), annotator().annotate(inputs, doubtful=True)
+    gained = 0
+    for (text, _), sure, both in zip(inputs, best, more, strict=True):
+        assert set(sure) <= set(both)
+        assert all(one.end <= following.start for one, following in pairwise(both))
+        for entity in set(both) - set(sure):
+            assert text[entity.start : entity.end] == entity.text
+            assert 0 < entity.score < 1
+            gained += 1
+    assert gained
+    assert [annotator().annotate([post], doubtful=True)[0] for post in inputs] == more
+
+
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(max_size=200), max_size=4))
 def test_offsets_are_exact_for_any_text(texts: list[str]) -> None:
