@@ -95,7 +95,8 @@ $(JARS)/.ready: deploy/flink/pom.xml
 # What docs/model.md says of both models, from a folder of data. One thread each: the same weights on any number of cores.
 DATA := data
 TRAIN = cd $(DATA) && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PYTHON) -m models.train --vectors w2v_tweets_200d.bin --threads 1
-TWEETS := --data twitter2015-surrogate twitter2017-surrogate --images 'images-*.tar' --cache pictures.npz
+SETS := --data twitter2015-surrogate twitter2017-surrogate
+TWEETS := $(SETS) --images 'images-*.tar' --cache pictures.npz
 TAUGHT := --unlabelled tweets.tsv.gz --word_dropout 0.1
 
 $(DATA)/teacher-1/README.md:
@@ -104,8 +105,20 @@ $(DATA)/teacher-1/README.md:
 $(DATA)/teacher-2/README.md:
 	$(TRAIN) $(TWEETS) --encoder e5-small-v2 --epochs 4 --lr 1.2e-4 --word_dropout 0.1 --seed 2 --output teacher-2
 
-default: setup $(DATA)/teacher-1/README.md $(DATA)/teacher-2/README.md  ## make the shipped model anew in DATA=folder (3 hours; needs the data of docs/model.md)
-	$(TRAIN) $(TWEETS) --encoder e5-small-v2 --teacher teacher-1 teacher-2 $(TAUGHT) --unlabelled_posts 7000 --epochs 4 --lr 1.2e-4 --seed 3 --output postner-e5-small
+$(DATA)/teacher-mpnet/README.md:
+	$(TRAIN) $(SETS) --encoder all-mpnet-base-v2 --epochs 3 --lr 5e-5 --word_dropout 0.1 --seed 5 --output teacher-mpnet
+
+$(DATA)/earlier-default/README.md: $(DATA)/teacher-1/README.md $(DATA)/teacher-2/README.md
+	$(TRAIN) $(TWEETS) --encoder e5-small-v2 --teacher teacher-1 teacher-2 $(TAUGHT) --unlabelled_posts 7000 --epochs 4 --lr 1.2e-4 --seed 3 --output earlier-default
+
+TEACHERS := teacher-mpnet from-other-labels earlier-default
+STUDENT := --language en --encoder other-labels --teacher $(TEACHERS) $(TAUGHT) --unlabelled_posts 8000 --epochs 3 --lr 1.2e-4 --case_noise 0.1 --seed 4
+
+$(DATA)/held-out/README.md: $(TEACHERS:%=$(DATA)/%/README.md)
+	$(TRAIN) $(TWEETS) $(STUDENT) --output held-out
+
+default: setup $(DATA)/held-out/README.md  ## make the shipped model anew in DATA=folder (7 hours; needs the data of docs/model.md)
+	$(TRAIN) $(TWEETS) $(STUDENT) --refit held-out --output postner-e5-small
 
 reference: setup $(DATA)/teacher-2/README.md  ## make the reference model, bert-base-cased, in DATA=folder (2 hours)
 	$(TRAIN) $(TWEETS) --encoder bert-base-cased --no-casing --teacher teacher-2 $(TAUGHT) --unlabelled_posts 2000 --epochs 3 --lr 5e-5 --seed 1 --output postner-bert-base

@@ -8,7 +8,7 @@ from typing import Any
 from models.tagging.annotate import Annotator, Entity
 from models.tagging.blocks import ALT, PictureText
 
-MIN_LETTERS, MIN_NAME_SCORE = 2, 0.25
+MIN_LETTERS, MIN_NAME_SCORE = 2, 0.15
 """Letters and score of a name that was read, at least; `docs/model.md` has what the score does."""
 
 
