@@ -117,7 +117,7 @@ STUDENT := --language en --encoder other-labels --teacher $(TEACHERS) $(TAUGHT) 
 $(DATA)/held-out/README.md: $(TEACHERS:%=$(DATA)/%/README.md)
 	$(TRAIN) $(TWEETS) $(STUDENT) --output held-out
 
-default: setup $(DATA)/held-out/README.md  ## make the shipped model anew in DATA=folder (7 hours; needs the data of docs/model.md)
+default: setup $(DATA)/held-out/README.md  ## make the shipped model anew in DATA=folder (8 hours; needs the data of docs/model.md)
 	$(TRAIN) $(TWEETS) $(STUDENT) --refit held-out --output postner-e5-small
 
 reference: setup $(DATA)/teacher-2/README.md  ## make the reference model, bert-base-cased, in DATA=folder (2 hours)
