@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
 import tests.models.tagging.toy_granularity  # noqa: F401  registers `shape`
+from archive.digest import file_sha256
 from models.pretrained import PRETRAINED
 from models.tagging.annotate import Annotator
 from models.tagging.bundle import Bundle, _restored, load_bundle, save_bundle
@@ -99,12 +101,43 @@ def test_a_bundle_of_one_granularity_and_format_1_fused_zeros_for_the_other(grid
     torch.testing.assert_close(read @ tensors["fuse.weight"].T + tensors["fuse.bias"], before, atol=1e-6, rtol=0)
 
 
+OLD_NAMES = {
+    "granularities.grid.project_direct.": "project_direct.",
+    "granularities.grid.project_guided.": "project_talked.",
+    "granularities.grid.attention.": "grid.",
+    "granularities.objects.embedding.": "object_embedding.",
+    "granularities.objects.attention.": "objects.",
+    ".encode_guided.": ".encode_talked.",
+    ".attend_text.": ".ask_text.",
+    ".read_guided.": ".read_talked.",
+}
+
+
+def in_format_1(folder: Path) -> Path:
+    """Write the shipped bundle as format 1 had it."""
+    shutil.copytree(PRETRAINED / "default", folder)
+    tensors = {}
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        for new, old in OLD_NAMES.items():
+            name = name.replace(new, old)
+        tensors[name] = tensor
+    save_file(tensors, folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    for name in ("granularities", "texts_width"):
+        del config["tagger"][name]
+    config["tagger"] |= {"grid_width": 256, "objects": True}
+    config["sha256"]["model.safetensors"] = file_sha256(folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config | {"format": 1}))
+    return folder
+
+
 @torch.no_grad()
-def test_the_shipped_bundle_of_format_1_gives_the_emissions_of_its_own_names() -> None:
+def test_a_bundle_of_format_1_gives_the_emissions_of_its_own_names(tmp_path: Path) -> None:
     """The fusion of format 1, written out with the tensors as the file names them."""
-    folder, tagger = PRETRAINED / "default", shipped().tagger
-    assert json.loads((folder / "config.json").read_text())["format"] == 1
+    folder = in_format_1(tmp_path / "old")
+    tagger = load_bundle(folder).tagger
     stored = _restored(load_file(folder / "model.safetensors"))
+    assert not any("granularities" in name for name in stored)
     seen = {"a.jpg": image_features(1), "b.jpg": image_features(2)}
     (batch,) = annotator(shipped()).batches([(POST, seen)])
     (cells, grid_mask), (ids, object_mask) = batch.views
@@ -121,3 +154,4 @@ def test_the_shipped_bundle_of_format_1_gives_the_emissions_of_its_own_names() -
     F = torch.relu(functional.linear(torch.cat(parts, 2), stored["fuse.weight"], stored["fuse.bias"]))
     theirs = tagger.emissions(tagger.combine(torch.cat([M, F], 2)))
     torch.testing.assert_close(tagger(batch).emissions, theirs, atol=1e-6, rtol=0)
+    assert torch.equal(tagger(batch).emissions, shipped().tagger(batch).emissions)
