@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+settings.register_profile("tests", deadline=None)  # a busy machine is no fault; each test has a timeout
+settings.load_profile("tests")
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "demo" / "archive"
