@@ -100,7 +100,7 @@ def _posts_a_second(
     pictures, started = 0, time.perf_counter()
     for due in (*(held.add(one) for one in slices), held.rest()):
         for located, _ in due:
-            pictures += sum(image["status"] == "ok" for row in tagger.tag(detector.detect(located)).rows for image in row["images"])
+            pictures += sum(image["status"] == "ok" for row in tagger.tag([detector.detect(located)])[0].rows for image in row["images"])
     elapsed = time.perf_counter() - started
     decoder.close()
     return sum(len(one.slice.posts) for one in slices) / elapsed, pictures / elapsed

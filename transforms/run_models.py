@@ -1,7 +1,7 @@
 """Beam's RunInference over the two models.
 
-The element is a slice: sorting, batching and the overlap of decoding with the network happen inside it, where the
-whole of it is at hand, so the same batches are made on every engine.
+The element is a slice, or a group of small ones: sorting, batching and the overlap of decoding with the network happen
+inside it, where the whole of it is at hand.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from models.inference.options import ModelOptions
 from models.loading import load_annotator, load_vision_model
 from transforms.beam_inference import ModelHandler, RunInference
 from transforms.detect import DetectedSlice, SliceDetector
+from transforms.group_slices import GroupSlices
 from transforms.locate_images import LocatedSlice
 from transforms.prefetch_slices import DetectorSettings, PrefetchSlices, load_slice_detector, overlaps
 from transforms.tag import AnnotatedSlice, SliceTagger
@@ -42,8 +43,8 @@ class AnnotateSlices(beam.PTransform):
             slices
             | "Prefetch" >> PrefetchSlices(self._settings)
             | "Slice to detect" >> beam.Map(_alone)
-            | "Detect" >> RunInference(_DetectHandler(self._settings))
-            | "Slice to tag" >> beam.Map(_alone)
+            | "Detect" >> RunInference(_DetectHandler(self._settings)).with_output_types(DetectedSlice)
+            | "Group" >> GroupSlices()
             | "Tag" >> RunInference(_TagHandler(self._options)).with_output_types(AnnotatedSlice)
         )
 
@@ -56,10 +57,10 @@ _DETECTING, _TAGGING = threading.Lock(), threading.Lock()
 
 
 class _SliceHandler(ModelHandler):
-    """A model over slices; each comes alone, since it is a batch itself.
+    """A model over slices. The batch of an element is a slice alone, or a group of small ones.
 
-    Engines run several threads over the models of a process. One slice at a time keeps memory and batches what they
-    are on one machine; a slice uses all the threads and the whole GPU by itself. Only on a GPU one slice is detected while
+    Engines run several threads over the models of a process. One batch at a time keeps memory and batches what they
+    are on one machine; it uses all the threads and the whole GPU by itself. Only on a GPU one slice is detected while
     another one is tagged.
     """
 
@@ -69,13 +70,13 @@ class _SliceHandler(ModelHandler):
 
     def run_inference(self, batch: Sequence[Any], model: Any, inference_args: dict[str, Any] | None = None) -> Iterable[Any]:
         with self.lock:
-            return [self.process(model, slice_) for slice_ in batch]
+            return self.process(model, batch)
 
     @property
     def lock(self) -> threading.Lock:
         raise NotImplementedError
 
-    def process(self, model: Any, slice_: Any) -> Any:
+    def process(self, model: Any, slices: Sequence[Any]) -> Iterable[Any]:
         raise NotImplementedError
 
     def should_skip_batching(self) -> bool:
@@ -95,8 +96,8 @@ class _DetectHandler(_SliceHandler):
     def load_model(self) -> SliceDetector:
         return load_slice_detector(self._settings)
 
-    def process(self, model: SliceDetector, slice_: LocatedSlice) -> DetectedSlice:
-        return model.detect(slice_)
+    def process(self, model: SliceDetector, slices: Sequence[LocatedSlice]) -> list[DetectedSlice]:
+        return [model.detect(located) for located in slices]
 
     def get_metrics_namespace(self) -> str:
         return "postner_detect"
@@ -110,8 +111,8 @@ class _TagHandler(_SliceHandler):
     def load_model(self) -> SliceTagger:
         return SliceTagger(load_annotator(self._options), load_vision_model(self._options).names)
 
-    def process(self, model: SliceTagger, slice_: DetectedSlice) -> AnnotatedSlice:
-        return model.tag(slice_)
+    def process(self, model: SliceTagger, slices: Sequence[DetectedSlice]) -> list[AnnotatedSlice]:
+        return model.tag(slices)
 
     def get_metrics_namespace(self) -> str:
         return "postner_tag"

@@ -1,4 +1,4 @@
-"""Tag the posts of a slice, and make its rows and rejects."""
+"""Tag the posts of slices, and make their rows and rejects."""
 
 from __future__ import annotations
 
@@ -53,16 +53,24 @@ class SliceTagger:
         self._telling = threading.Lock()
         annotator.tell_batches(self._tell)
 
-    def tag(self, detected: DetectedSlice) -> AnnotatedSlice:
-        """Tag the posts; a post that the model fails on becomes a reject of stage `tag`, alone."""
-        inputs = [(post.text, _features(post, detected.pictures, self._annotator.reads_texts)) for post in detected.slice.posts]
+    def tag(self, slices: Sequence[DetectedSlice]) -> list[AnnotatedSlice]:
+        """Tag the posts of slices in one pass; a post that the model fails on becomes a reject of stage `tag`, alone."""
+        reads_texts = self._annotator.reads_texts
+        inputs = [(post.text, _features(post, one.pictures, reads_texts)) for one in slices for post in one.slice.posts]
         self._untold = len(inputs)
         with timed("tag"):
-            tagged = bisect_on_failure(self._annotator.annotate, inputs)
-            texts = self._picture_texts(detected)
+            tagged = iter(bisect_on_failure(self._annotator.annotate, inputs))
+            texts = iter(self._picture_texts(slices))
         self._tell(self._untold)
+        return [self._annotated(detected, tagged, texts) for detected in slices]
+
+    def _annotated(
+        self, detected: DetectedSlice, tagged: Iterator[list[Entity] | Exception], texts: Iterator[list[list[dict[str, Any]]]]
+    ) -> AnnotatedSlice:
+        """Make the rows and rejects of a slice from the next results, one of each for each post."""
         rows, rejects = [], [*detected.slice.rejects, *detected.rejects]
-        for post, entities, of_post in zip(detected.slice.posts, tagged, texts, strict=True):
+        for post in detected.slice.posts:
+            entities, of_post = next(tagged), next(texts)
             if isinstance(entities, Exception):
                 rejects.append(Reject.cut("tag", "model_failed", post.source, post.line, f"{type(entities).__name__}: {entities}"))
                 continue
@@ -77,10 +85,11 @@ class SliceTagger:
             self._untold -= told
         LIVE.add("tagged", told)
 
-    def _picture_texts(self, detected: DetectedSlice) -> list[list[list[dict[str, Any]]]]:
+    def _picture_texts(self, slices: Sequence[DetectedSlice]) -> list[list[list[dict[str, Any]]]]:
         """Return the texts of each picture of each post, read and alternative ones, with the names in them."""
         texts = [
             [texts_of(_lines(detected.pictures[key]), alt) for key, alt in zip(post.images, post.alts or repeat(None), strict=False)]
+            for detected in slices
             for post in detected.slice.posts
         ]
         flat = [text for of_post in texts for of_picture in of_post for text in of_picture]

@@ -52,7 +52,7 @@ PICTURES: dict[str, ImageFeatures | ImageError] = {
 )
 def test_alternative_texts_go_to_a_tagger_that_reads_them(reads_texts: bool, expected: dict[str, ImageFeatures]) -> None:
     annotator = RecordingAnnotator(reads_texts)
-    tagged = SliceTagger(annotator, ()).tag(DetectedSlice(Slice("s", "posts.jsonl", 1, 1, 0, (POST,)), PICTURES))  # type: ignore[arg-type]
+    (tagged,) = SliceTagger(annotator, ()).tag([DetectedSlice(Slice("s", "posts.jsonl", 1, 1, 0, (POST,)), PICTURES)])  # type: ignore[arg-type]
     assert len(tagged.rows) == 1
     text, features = annotator.given[0]
     assert text == "Look"

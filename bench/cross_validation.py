@@ -1,0 +1,120 @@
+"""Cross-validate recipes of `models.train` on the labelled tweets of train and valid together.
+
+    python -m bench.cross_validation FOLDER --data DIR [DIR ...] --recipe labels='--encoder E5 --epochs 4' ...
+
+Each DIR has train.txt and valid.txt in CoNLL format. A recipe is a name and options of `models.train`; `FOLD` in them stands
+for the folder of the fold, in which the bundles of the recipes before lie under their names, for `--teacher`. Tweets with the
+same words are in the same fold. A twentieth of what is learnt chooses the epoch and the temperature, so the tweets of a fold
+are only scored. FOLDER keeps what was trained: repeat the command with more recipes, or after an interruption.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from archive.command_line import Parser
+from models.inference.devices import usable_cores
+
+EVERY = 20
+"""One in so many tweets of the other folds chooses the epoch."""
+
+RESAMPLES = 10_000
+
+
+def main(argv: list[str]) -> int:
+    """Train what is not there yet, print one line for each recipe, and return the exit status."""
+    options = _parser().parse_args(argv)
+    recipes = dict(recipe.split("=", 1) for recipe in options.recipe)
+    folds = [options.folder / str(number + 1) for number in range(options.folds)]
+    for number, fold in enumerate(folds):
+        for folder in options.data:
+            _split(folder, fold / "data" / folder.name, number, options.folds)
+        for name, recipe in recipes.items():
+            _train(fold, name, recipe, options)
+    print("micro F1 of exact spans, without pictures; difference from the first recipe, 95 % interval of a paired bootstrap")
+    sets = [folder.name for folder in options.data]
+    counts = {name: {of: np.concatenate([_counts(fold, name, of) for fold in folds]) for of in sets} for name in recipes}
+    for line in _table(counts):
+        print(line)
+    return 0
+
+
+def _split(folder: Path, into: Path, number: int, folds: int) -> None:
+    """Write train, valid and test of a fold."""
+    tweets = [tweet for name in ("train", "valid") for tweet in re.split(r"\n\s*\n", (folder / f"{name}.txt").read_text().strip())]
+    is_test = [int(hashlib.sha256(_words(tweet).encode()).hexdigest(), 16) % folds == number for tweet in tweets]
+    others = [tweet for tweet, tests in zip(tweets, is_test, strict=True) if not tests]
+    parts = {
+        "train": [tweet for index, tweet in enumerate(others) if index % EVERY],
+        "valid": others[::EVERY],
+        "test": [tweet for tweet, tests in zip(tweets, is_test, strict=True) if tests],
+    }
+    into.mkdir(parents=True, exist_ok=True)
+    for name, part in parts.items():
+        (into / f"{name}.txt").write_text("\n\n".join(part) + "\n")
+
+
+def _words(tweet: str) -> str:
+    return " ".join(line.split()[0] for line in tweet.splitlines() if line.strip() and not line.startswith("IMGID:"))
+
+
+def _train(fold: Path, name: str, recipe: str, options: object) -> None:
+    """Run `models.train`, unless its bundle is there."""
+    if (fold / name / "README.md").is_file():
+        return
+    data = [str(folder) for folder in sorted((fold / "data").iterdir())]
+    given = [*shlex.split(recipe.replace("FOLD", str(fold))), "--threads", str(options.threads)]  # type: ignore[attr-defined]
+    command = [sys.executable, "-m", "models.train", "--data", *data, *given, "--output", str(fold / name)]
+    print(shlex.join(command[1:]), file=sys.stderr, flush=True)
+    subprocess.run(command, check=True)
+
+
+def _counts(fold: Path, name: str, of: str) -> np.ndarray:
+    """Return correct, predicted and gold spans of each tweet (N, 3) that the bundle of a fold did not learn."""
+    from models.datasets.conll import read_conll  # takes seconds: torch
+    from models.evaluation.predictions import annotate
+    from models.evaluation.scores import counts
+    from models.inference.options import ModelOptions
+    from models.loading import load_annotator
+    from models.tagging.labels import TYPES
+
+    posts = read_conll(fold / "data" / of / "test.txt", TYPES)[0]
+    annotator = load_annotator(ModelOptions(str(fold / name), None, threads=usable_cores()))
+    return counts(posts, [[one.span for one in found] for found in annotate(posts, annotator, {}, TYPES, {})])
+
+
+def _table(counts: dict[str, dict[str, np.ndarray]]) -> list[str]:
+    """Return a line for each recipe: F1 by set, of all sets together, and the difference of that."""
+    from models.evaluation.scores import bootstrap_difference
+
+    first = np.concatenate([*next(iter(counts.values())).values()])
+    lines = []
+    for name, of_sets in counts.items():
+        together = bootstrap_difference(np.concatenate([*of_sets.values()]), first, RESAMPLES, 0)
+        scores = [f"{of} {100 * bootstrap_difference(one, one, 1, 0)['f1'][0]:.2f}" for of, one in of_sets.items()]
+        low, high = (100 * bound for bound in together["ci95"])
+        gain = f"{100 * together['difference']:+.2f} ({low:+.2f} to {high:+.2f})"
+        lines.append(f"{name}: {', '.join(scores)}, together {100 * together['f1'][0]:.2f}, {gain}")
+    return lines
+
+
+def _parser() -> Parser:
+    parser = Parser("bench.cross_validation", __doc__)
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="for the data and the bundles of the folds")
+    add("--data", type=Path, nargs="+", required=True, help="folders with train.txt and valid.txt in CoNLL format")
+    add("--recipe", nargs="+", required=True, metavar="NAME=OPTIONS", help="options of models.train but --data and --output")
+    add("--folds", type=int, default=3, help="parts of the tweets")
+    add("--threads", type=int, default=usable_cores(), help="of a training")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
