@@ -110,7 +110,6 @@ def _peak(product: Callable[[], Any]) -> float:
 
 def _detector(archive: Path, count: int) -> list[_Model]:
     """Return the detector on the first pictures of an archive; nothing if it has none."""
-    import numpy as np
     import torch
 
     from archive.images.decode import Limits
@@ -124,15 +123,14 @@ def _detector(archive: Path, count: int) -> list[_Model]:
     photos = read_photos(f"{archive}/images-*.tar", count, Preprocess(Limits(), YoloDetector.side))
     if not photos:
         return []
-    pixels = [np.ascontiguousarray(photo.canvas.pixels) for photo in photos]
     source = find_network(str(PRETRAINED / "detector"))
     each = _operations(partial(source.build(), torch.zeros(1, 3, YoloDetector.side, YoloDetector.side)))
 
     def load(precision: str) -> Callable[[], Any]:
         engine = YoloOnOpenVino(source, 1, precision, YoloDetector.side)
-        return lambda: [engine([one]) for one in pixels]
+        return lambda: [engine([photo.canvas]) for photo in photos]
 
-    return [_Model("detector, squares", each * len(pixels), len(pixels), load)]
+    return [_Model("detector, squares", each * len(photos), len(photos), load)]
 
 
 def _tagger(texts: list[str]) -> _Model:

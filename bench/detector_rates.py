@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from statistics import median
 from time import process_time
 
@@ -15,7 +17,7 @@ from models.pretrained import PRETRAINED
 from models.vision.detectors.ultralytics_network import find_network
 from models.vision.detectors.yolo import YoloDetector
 from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnOpenVino, YoloOnTorch
-from models.vision.images.canvas import crop
+from models.vision.images.canvas import Canvas, crop
 from models.vision.images.photos import read_photos
 from models.vision.images.preprocess import Preprocess
 
@@ -29,10 +31,10 @@ def measure(images: str, photos: int) -> None:
     for canvas in canvases:
         for name, run in ways.items():
             for shape, picture in (("square", canvas), ("rectangle", crop(canvas))):
-                pixels = [np.ascontiguousarray(picture.pixels)]
-                run(pixels)  # compiles the shape, fills the caches
+                contiguous = replace(picture, pixels=np.ascontiguousarray(picture.pixels))
+                run(contiguous)  # compiles the shape, fills the caches
                 started = process_time()
-                run(pixels)
+                run(contiguous)
                 spent[f"{name:<28} {shape}"].append(process_time() - started)
     share = np.mean([crop(canvas).pixels.size / canvas.pixels.size for canvas in canvases])
     print(f"{len(canvases)} photos; rectangles have {share:.2f} of the pixels of squares")
@@ -40,9 +42,9 @@ def measure(images: str, photos: int) -> None:
         print(f"{name:<40} {1 / np.mean(seconds):6.1f} pictures/s of a core; median {1000 * median(seconds):.1f} ms")
 
 
-def _ways() -> dict[str, Callable[[Sequence[np.ndarray]], object]]:
+def _ways() -> dict[str, Callable[[Canvas], object]]:
     source = find_network(str(PRETRAINED / "detector"))
-    ways: dict[str, Callable[[Sequence[np.ndarray]], object]] = {}
+    ways: dict[str, Callable[[Canvas], object]] = {}
     for precision in ("float32", "bfloat16", "int8"):
         try:
             usable_precision(precision, "cpu")
@@ -51,8 +53,13 @@ def _ways() -> dict[str, Callable[[Sequence[np.ndarray]], object]]:
             continue
         if precision != "int8":
             on_torch = YoloOnTorch(YoloNetwork(source.build()), torch.device("cpu"), precision)
-            ways[on_torch.name] = torch.inference_mode()(on_torch)
+            ways[on_torch.name] = partial(_run, on_torch.network)
         if precision != "int8" or source.int8:
             on_openvino = YoloOnOpenVino(source, 1, precision, YoloDetector.side)
-            ways[on_openvino.name] = on_openvino
+            ways[on_openvino.name] = lambda canvas, network=on_openvino: network([canvas])  # type: ignore[misc]
     return ways
+
+
+@torch.inference_mode()
+def _run(network: YoloNetwork, canvas: Canvas) -> None:
+    network(torch.from_numpy(canvas.pixels[None]))  # `YoloOnTorch` reads squares only

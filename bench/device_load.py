@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from archive.images import find_shards
-from archive.images.decode import Limits
+from archive.images.decode import Limits, Picture
 from archive.images.index import update_index
 from archive.posts.fields.choose import FieldOptions
 from archive.posts.find import find_posts
@@ -25,7 +25,7 @@ from models.tagging.annotate import Annotator
 from models.tagging.bundle import load_bundle
 from models.vision.detectors.yolo import YoloDetector
 from models.vision.detectors.yolo_networks import YoloOnTorch
-from models.vision.images.canvas import Canvas
+from models.vision.images.canvas import letterbox
 from models.vision.vision_model import VisionModel
 from transforms.detect import SliceDetector
 from transforms.locate_images import LocatedSlice, locate_slice
@@ -46,7 +46,7 @@ def measure(options: argparse.Namespace) -> None:
     bundle = load_bundle(PRETRAINED / "default")
     slices = _located(options.posts, options.images)
     posts = sum(len(one.slice.posts) for one in slices)
-    print(f"{_name(device)}, {precision}, {posts:,} posts, median of {ROUNDS} rounds of {options.seconds:g} s")
+    print(f"{_name(device)}, {detector.engine}, {posts:,} posts, median of {ROUNDS} rounds of {options.seconds:g} s")
     print(f"{'batch':>6} {'prepared/s':>11} {'detect/s':>9} {'busy':>5} {'posts/s':>8} {'pictures':>9} {'memory':>8}")
     for batch in options.batch_sizes:
         if device != "cpu":
@@ -66,8 +66,8 @@ def _pictures_a_second(detector: YoloDetector, batch: int, device: str, seconds:
     network = detector.network
     assert isinstance(network, YoloOnTorch)
     pixels = np.random.default_rng(0).integers(0, 256, (batch, detector.side, detector.side, 3), np.uint8)
-    on_device = network.upload([*pixels])
-    canvases = [Canvas(one, 0, 0, detector.side, detector.side, detector.side, detector.side) for one in pixels]
+    canvases = [letterbox(Picture(one, detector.side, detector.side), detector.side) for one in pixels]
+    on_device = network.upload(canvases)
 
     def alone() -> None:
         with torch.inference_mode():

@@ -25,4 +25,4 @@ class SleepingDecoder:
 
     def __call__(self, data: bytes) -> PreprocessedImage:
         time.sleep(self.seconds)
-        return PreprocessedImage(Canvas(np.zeros((SIDE, SIDE, 3), np.uint8), 0, 0, SIDE, SIDE, SIDE, SIDE), None)
+        return PreprocessedImage(Canvas(np.zeros((SIDE, SIDE, 3), np.uint8), 0, 0, SIDE, SIDE, SIDE, SIDE, SIDE), None)

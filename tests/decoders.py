@@ -66,7 +66,7 @@ class StandIn:
 def result(number: int) -> PreprocessedImage:
     """What a picture of that number becomes."""
     pixels = np.full((SIDE, SIDE, 3), number, np.uint8)
-    return PreprocessedImage(Canvas(pixels, 0, 0, SIDE, SIDE, number + 1, 1), None, None, number % 2 == 1)
+    return PreprocessedImage(Canvas(pixels, 0, 0, SIDE, SIDE, number + 1, 1, SIDE), None, None, number % 2 == 1)
 
 
 def number_of(image: PreprocessedImage | ImageError) -> int | str:

@@ -70,7 +70,8 @@ class VisionModel:
 
     def preprocessing(self, limits: Limits) -> Preprocess:
         """Return what `preprocess` does, without the networks: for other processes."""
-        return Preprocess(limits, self._side, SIDE if self._backbone else 0, self._text_reader is not None)
+        by_device = self._detector is not None and self._detector.scales_pictures
+        return Preprocess(limits, self._side, SIDE if self._backbone else 0, self._text_reader is not None, by_device)
 
     def extract(self, images: Sequence[PreprocessedImage]) -> list[ImageFeatures]:
         """Return the features of each image. They do not depend on the others of the batch."""

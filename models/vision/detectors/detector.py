@@ -32,6 +32,7 @@ class Detector(Protocol):
         side: S, side of the canvas in pixels.
         grid_width: C, channels of its grid of features; 0 if it makes none.
         engine: what runs it, and in which number format, such as `torch float32`.
+        scales_pictures: whether its device scales pictures to the canvas, so that `place` is enough.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Detector(Protocol):
     side: int
     grid_width: int
     engine: str
+    scales_pictures: bool
 
     def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None: ...
 

@@ -22,6 +22,7 @@ class OnnxDetector:
 
     grid_width = 0
     engine = "onnxruntime float32"
+    scales_pictures = False
 
     def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None:
         import onnxruntime  # only needed for an ONNX file

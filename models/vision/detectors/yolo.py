@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from archive.images.decode import Picture
 from models.inference.pool import InferencePool
 from models.inference.precision import float_precision, has_runtime
 from models.vision.detectors.detector import to_features
 from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import NetworkSource, find_network
 from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnOpenVino, YoloOnTorch
-from models.vision.images.canvas import Canvas, crop
+from models.vision.images.canvas import Canvas, crop, letterbox
 from models.vision.images.features import GRID_SIDE, ImageFeatures
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class YoloDetector:
         on_openvino = _on_openvino(source, threads, precision) if by_openvino else None
         self.network = on_openvino or YoloOnTorch(YoloNetwork(source.build()), torch.device(device), precision)
         self.engine = self.network.name
-        blank = Canvas(np.zeros((self.side, self.side, 3), np.uint8), 0, 0, self.side, self.side, self.side, self.side)
+        self.scales_pictures = device != "cpu" or as_on_gpu
+        blank = letterbox(Picture(np.zeros((1, 1, 3), np.uint8), 1, 1), self.side)
         found = self._pool.warm_up(self._detect, blank)
         assert found.grid is not None
         self.grid_width = found.grid.shape[1]
@@ -68,7 +70,7 @@ class YoloDetector:
         self.network.prepare()
 
     def _detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
-        output, features = self.network([canvas.pixels for canvas in canvases])
+        output, features = self.network(canvases)
         grids = torch.stack([_grid(canvas, of_one) for canvas, of_one in zip(canvases, features, strict=True)]).half().cpu()
         return [to_features(canvas, objects, grid) for canvas, objects, grid in zip(canvases, select(output), grids, strict=True)]
 
@@ -84,7 +86,7 @@ def _on_openvino(source: NetworkSource, threads: int, precision: str) -> YoloOnO
 
 def _grid(canvas: Canvas, features: Tensor) -> Tensor:
     """Pool the part of a feature map (C, H, W) that shows the picture, without its grey border, to (49, C)."""
-    stride = canvas.pixels.shape[0] / features.shape[1]
+    stride = canvas.side / max(features.shape[1:])  # one side of a cropped canvas is whole
     left, top = int(canvas.left / stride), int(canvas.top / stride)
     right, bottom = max(left + 1, -int(-canvas.right // stride)), max(top + 1, -int(-canvas.bottom // stride))
     shown = features[:, top:bottom, left:right].float()

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from models.inference.engine import Engine
 from models.vision.detectors.ultralytics_network import NetworkSource
-from models.vision.images.canvas import cropped_sizes
+from models.vision.images.canvas import GREY, Canvas, cropped_sizes
 
 if TYPE_CHECKING:
     import openvino
@@ -83,10 +84,10 @@ class YoloOnOpenVino:
         self._side = side
         self.name = self._engine.name
 
-    def __call__(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Return what `YoloNetwork` returns for one picture, (H, W, 3) uint8."""
-        (picture,) = pictures
-        output, features = self._engine([picture[None]])
+    def __call__(self, canvases: Sequence[Canvas]) -> tuple[Tensor, Tensor]:
+        """Return what `YoloNetwork` returns for one picture."""
+        (canvas,) = canvases
+        output, features = self._engine([canvas.pixels[None]])
         return torch.from_numpy(output), torch.from_numpy(features)
 
     def prepare(self) -> None:
@@ -97,7 +98,7 @@ class YoloOnOpenVino:
 
 
 class YoloOnTorch:
-    """Runs whole batches, on a GPU in half precision. Pictures reach it as bytes, through pinned memory.
+    """Runs whole batches, on a GPU in half precision. Pictures reach it as bytes, through pinned memory, and are scaled there.
 
     Attributes:
         name: runtime and precision.
@@ -108,22 +109,40 @@ class YoloOnTorch:
 
     def __init__(self, network: YoloNetwork, device: torch.device, precision: str) -> None:
         self._device = device
-        network = network.in_bfloat16() if precision == "bfloat16" else network
+        is_halved = precision == "bfloat16"
+        network = network.in_bfloat16() if is_halved else network
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.name = f"torch {precision}"
+        self.name = "torch bfloat16" if is_halved else "torch float32"
 
-    def __call__(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Return what `YoloNetwork` returns for pictures of one size, (H, W, 3) uint8."""
-        return self.network(self.upload(pictures))
+    def __call__(self, canvases: Sequence[Canvas]) -> tuple[Tensor, Tensor]:
+        """Return what `YoloNetwork` returns for pictures, scaled or not."""
+        return self.network(self.upload(canvases))
 
-    def upload(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        """Return pictures as a tensor on the device, (B, H, W, 3) uint8; on a GPU the copy may still be under way."""
-        stacked = torch.empty((len(pictures), *pictures[0].shape), dtype=torch.uint8, pin_memory=self._device.type == "cuda")
-        np.stack(pictures, out=stacked.numpy())
-        return stacked.to(self._device, non_blocking=True)
+    def upload(self, canvases: Sequence[Canvas]) -> Tensor:
+        """Return pictures as a tensor on the device, (B, S, S, 3) uint8; on a GPU the work may still be under way."""
+        sizes = [canvas.pixels.size for canvas in canvases]
+        together = torch.empty(sum(sizes), dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        np.concatenate([canvas.pixels.ravel() for canvas in canvases], out=together.numpy())
+        parts = together.to(self._device, non_blocking=True).split(sizes)
+        return torch.stack([_scaled(part.view(canvas.pixels.shape), canvas) for part, canvas in zip(parts, canvases, strict=True)])
 
     def prepare(self) -> None:
         """Do nothing: all batches have pictures of one size."""
+
+
+def _scaled(pixels: Tensor, canvas: Canvas) -> Tensor:
+    """Return the square (S, S, 3) of a picture (h, w, 3), both uint8, as `letterbox` makes it; a square as it is.
+
+    OpenCV rounds its weights, so a colour may differ by 1.
+    """
+    side = canvas.side
+    if pixels.shape[:2] == (side, side):
+        return pixels
+    size = (canvas.bottom - canvas.top, canvas.right - canvas.left)
+    scaled = interpolate(pixels.permute(2, 0, 1)[None].float(), size, mode="bilinear")[0].round().byte()
+    square = pixels.new_full((side, side, 3), GREY)
+    square[canvas.top : canvas.bottom, canvas.left : canvas.right] = scaled.permute(1, 2, 0)
+    return square
 
 
 def read_int8(source: NetworkSource) -> openvino.Model:

@@ -20,9 +20,11 @@ class Canvas:
     """A picture scaled so that its longer side is S, centred on grey, as by ultralytics' LetterBox.
 
     Attributes:
-        pixels: (S, S, 3) uint8 RGB; of a cropped one the height or the width is less.
+        pixels: (S, S, 3) uint8 RGB; of a cropped one the height or the width is less. Of one that the device scales, those
+            of the picture, (h, w, 3).
         left, top, right, bottom: bounds of the picture on the canvas, in pixels.
         width, height: of the original picture, in pixels.
+        side: S, in pixels.
     """
 
     pixels: np.ndarray
@@ -32,23 +34,29 @@ class Canvas:
     bottom: int
     width: int
     height: int
+    side: int
 
     def to_original(self, boxes: np.ndarray) -> np.ndarray:
         """Map boxes (K, 4) xyxy from pixels of the canvas to pixels of the original picture, clipped to it."""
-        side = max(self.pixels.shape[:2])
-        ratio = min(side / self.width, side / self.height)
+        ratio = min(self.side / self.width, self.side / self.height)
         moved = (boxes - np.array([self.left, self.top] * 2, np.float32)) / np.float32(ratio)
         return moved.clip(0, np.array([self.width, self.height] * 2, np.float32))
 
 
-def letterbox(picture: Picture, side: int) -> Canvas:
-    """Scale a picture to fit a grey square of `side` pixels. Its width and height stay at least 1 pixel."""
+def place(picture: Picture, side: int) -> Canvas:
+    """Return the place of a picture on a grey square of `side` pixels, and its pixels as they are: a device scales them."""
     ratio = min(side / picture.width, side / picture.height)
     w, h = max(round(picture.width * ratio), 1), max(round(picture.height * ratio), 1)
     left, top = round((side - w) / 2 - 0.1), round((side - h) / 2 - 0.1)
+    return Canvas(picture.pixels, left, top, left + w, top + h, picture.width, picture.height, side)
+
+
+def letterbox(picture: Picture, side: int) -> Canvas:
+    """Scale a picture to fit a grey square of `side` pixels. Its width and height stay at least 1 pixel."""
+    canvas = place(picture, side)
     pixels = np.full((side, side, 3), GREY, np.uint8)
-    _resize_into(pixels[top : top + h, left : left + w], picture.pixels)
-    return Canvas(pixels, left, top, left + w, top + h, picture.width, picture.height)
+    _resize_into(pixels[canvas.top : canvas.bottom, canvas.left : canvas.right], picture.pixels)
+    return replace(canvas, pixels=pixels)
 
 
 def crop(canvas: Canvas) -> Canvas:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archive.images.decode import Limits, Picture, decode
-from models.vision.images.canvas import Canvas, centre_crop, fit_area, letterbox
+from models.vision.images.canvas import Canvas, centre_crop, fit_area, letterbox, place
 
 PAGE_LONGER, PAGE_SHORTER = 1280, 480
 """Pixels that a decoder keeps of the sides of a picture for a text reader, where the picture has them."""
@@ -42,12 +42,14 @@ class Preprocess:
         side: of the detector's square, in pixels.
         crop_side: of the backbone's crop, in pixels; 0 for none.
         for_text: whether a text reader reads the picture too.
+        by_device: whether a picture that is no larger than the square stays as it is, for the device to scale it.
     """
 
     limits: Limits
     side: int
     crop_side: int = 0
     for_text: bool = False
+    by_device: bool = False
 
     @property
     def image_bytes(self) -> int:
@@ -63,4 +65,6 @@ class Preprocess:
         """Return a decoded picture as the networks read it."""
         crop = centre_crop(picture, self.crop_side) if self.crop_side else None
         page = fit_area(picture, PAGE_PIXELS, PAGE_SIDE).pixels if self.for_text else None
-        return PreprocessedImage(letterbox(picture, self.side), crop, page, picture.is_partial)
+        height, width = picture.pixels.shape[:2]
+        canvas = (place if self.by_device and height * width <= self.side**2 else letterbox)(picture, self.side)
+        return PreprocessedImage(canvas, crop, page, picture.is_partial)

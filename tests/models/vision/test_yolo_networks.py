@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib import get_data_path
+from PIL import Image
+from torch import nn
 
 from archive.images.decode import Limits, Picture, decode
 from models.pretrained import PRETRAINED
@@ -15,8 +20,9 @@ from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import find_network
 from models.vision.detectors.yolo import YoloDetector
 from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnTorch
-from models.vision.images.canvas import Canvas, crop, cropped_sizes, letterbox
+from models.vision.images.canvas import Canvas, crop, cropped_sizes, letterbox, place
 from models.vision.images.features import ImageFeatures
+from models.vision.vision_model import VisionModel
 
 SHIPPED = str(PRETRAINED / "detector")
 HOPPER = Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -71,6 +77,7 @@ def test_a_batch_that_does_not_fit_gives_the_same(in_float32: YoloDetector, canv
 def test_bfloat16_finds_the_same_objects_within_pixels(in_float32: YoloDetector, canvases: list[Canvas]) -> None:
     halved = YoloDetector(SHIPPED, "cpu", 1, "bfloat16", as_on_gpu=True)
     network = halved.network.network  # type: ignore[union-attr]
+    assert YoloDetector(SHIPPED, "cpu", 1, "int8", as_on_gpu=True).engine == "torch float32"
     assert {parameter.dtype for parameter in network.parameters()} == {torch.bfloat16, torch.float32}
     assert halved.engine == "torch bfloat16"
     for one, other in zip(halved.detect(canvases[:3]), in_float32.detect(canvases[:3]), strict=True):
@@ -82,13 +89,39 @@ def test_bfloat16_finds_the_same_objects_within_pixels(in_float32: YoloDetector,
 
 def test_bytes_reach_the_network_unchanged(canvases: list[Canvas]) -> None:
     made = YoloOnTorch(YoloNetwork(find_network(SHIPPED).build()), CPU, "float32")
-    pixels = made.upload([canvas.pixels for canvas in canvases])
+    pixels = made.upload(canvases)
     assert pixels.dtype == torch.uint8
     assert (pixels.numpy() == np.stack([canvas.pixels for canvas in canvases])).all()
     with torch.inference_mode():
-        output, features = made([canvases[0].pixels])
+        output, features = made(canvases[:1])
     assert features.shape[0] == 1
     assert len(select(output)) == 1
+
+
+@given(st.integers(1, 640), st.integers(1, 640), st.integers(0, 99))
+@settings(max_examples=40)
+def test_pictures_are_scaled_on_the_device_as_by_opencv(width: int, height: int, seed: int) -> None:
+    noise = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (5, 5, 3), np.uint8))
+    picture = Picture(np.asarray(noise.resize((width, height))), 3 * width, 3 * height)
+    made = YoloOnTorch(nn.Identity(), CPU, "float32")  # type: ignore[arg-type]
+    on_device = made.upload([place(picture, 640), letterbox(picture, 640)]).numpy().astype(int)
+    assert np.abs(on_device[0] - on_device[1]).max() <= 1
+
+
+def test_pictures_that_the_device_scales_have_the_same_objects(in_float32: YoloDetector) -> None:
+    preprocess = VisionModel(in_float32, None).preprocessing(Limits())
+    assert preprocess.by_device
+    here = replace(preprocess, by_device=False)
+    small = decode(HOPPER.read_bytes(), Limits(), 256)
+    assert preprocess.scale(small).canvas.pixels is small.pixels
+    (one,), (other,) = (in_float32.detect([way.scale(small).canvas]) for way in (preprocess, here))
+    sure = other.scores > 0.5
+    assert sure.any()
+    assert one.labels[: sure.sum()].tolist() == other.labels[sure].tolist()
+    assert np.abs(one.boxes[: sure.sum()] - other.boxes[sure]).max() < 1
+    assert np.abs(one.scores[: sure.sum()] - other.scores[sure]).max() < 0.02
+    large = Picture(np.zeros((641, 640, 3), np.uint8), 640, 641)
+    assert preprocess.scale(large).canvas.pixels.shape == (640, 640, 3)
 
 
 def test_all_shapes_of_cropped_pictures_are_known() -> None:
