@@ -61,5 +61,5 @@ def _ways() -> dict[str, Callable[[Canvas], object]]:
 
 
 @torch.inference_mode()
-def _run(network: YoloNetwork, canvas: Canvas) -> None:
+def _run(network: Callable[[torch.Tensor], object], canvas: Canvas) -> None:
     network(torch.from_numpy(canvas.pixels[None]))  # `YoloOnTorch` reads squares only

@@ -42,6 +42,8 @@ def measure(options: argparse.Namespace) -> None:
     device = usable_device(options.device)
     precision = usable_precision(options.precision, device)
     detector = YoloDetector(str(PRETRAINED / "detector"), device, 1, precision, as_on_gpu=True)
+    if options.compile:
+        detector.compile()
     vision_model = VisionModel(detector, None)
     bundle = load_bundle(PRETRAINED / "default")
     slices = _located(options.posts, options.images)

@@ -1,6 +1,6 @@
 """Measure how busy a GPU is kept, by the size of batches, against the same network on tensors that lie on the device.
 
-    python -m bench.gpu [--device auto] [--batch_sizes 1 8 32 128] [--posts GLOB] [--images GLOB] [--seconds 5]
+    python -m bench.gpu [--device auto] [--compile] [--batch_sizes 1 8 32 128] [--posts GLOB] [--images GLOB] [--seconds 5]
 
 For each size of batches it prints:
 
@@ -38,6 +38,7 @@ def _parser() -> Parser:
     parser = Parser("bench.gpu", __doc__)
     parser.add_argument("--device", default="auto", help="as in run_pipeline.py")
     parser.add_argument("--precision", default="auto", help="as in run_pipeline.py")
+    parser.add_argument("--compile", action="store_true", help="as in run_pipeline.py, also on the CPU")
     parser.add_argument("--batch_sizes", type=int, nargs="+", default=[1, 8, 32, 128], help="pictures and texts of a batch")
     parser.add_argument("--posts", nargs="+", default=[str(DEMO / "*.jsonl")], help="posts files, as in run_pipeline.py")
     parser.add_argument("--images", nargs="+", default=[str(DEMO / "*.tar")], help="image shards, as in run_pipeline.py")

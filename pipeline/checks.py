@@ -37,7 +37,7 @@ class LoadedModels:
 def load_models(options: RunOptions, local: bool) -> LoadedModels:
     """Load the models; if the work runs on other machines, on the CPU here. Raises UsageError with one sentence."""
     try:
-        models = options.models if local else replace(options.models, device="cpu", precision="float32")  # of other machines
+        models = options.models if local else replace(options.models, device="cpu", precision="float32", compile=False)  # of other machines
         vision_model = load_vision_model(models)
         if local and options.images and options.local_workers == 1:
             load_slice_detector(DetectorSettings(models, options.limits, options.decode_threads, options.local_workers)).prepare()

@@ -149,6 +149,9 @@ class RunOptions:
         changes_rows=True,
         help="number format of the models: `auto`, `float32`, `bfloat16`, or on a CPU `int8`",
     )
+    compile: bool = option(
+        False, help="on a GPU, `torch.compile` makes the detector faster, after a minute for each size of batches at the start"
+    )
     batch_size: int = option(
         32,
         metavar="N",
@@ -230,7 +233,7 @@ class RunOptions:
         if self.local_workers > 1:
             threads = max(1, (threads or usable_cores()) // self.local_workers)
         ocr = None if self.ocr == "none" else self.ocr
-        return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads, ocr, self.precision)
+        return ModelOptions(self.model, self.detector, self.device, self.batch_size, threads, ocr, self.precision, self.compile)
 
     @property
     def fields(self) -> FieldOptions:

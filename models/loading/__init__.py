@@ -34,7 +34,10 @@ def load_vision_model(options: ModelOptions) -> VisionModel:
     backbone = read_settings(folder).backbone
     if backbone is not None and (folder / backbone).is_dir():
         backbone = str(folder / backbone)
-    return VisionModel.load(options.detector, backbone, options.device, options.threads, options.ocr, options.precision)
+    vision_model = VisionModel.load(options.detector, backbone, options.device, options.threads, options.ocr, options.precision)
+    if options.compile:
+        vision_model.compile()
+    return vision_model
 
 
 @cache

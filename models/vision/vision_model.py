@@ -23,7 +23,6 @@ class VisionModel:
         text_reader_id: name and hash of the text reader, or None.
         grid_id: name and hash of the network that makes the grids, or None if there are no grids.
         grid_width: C, channels of the grids, or 0.
-        engine: what runs the detector, and in which number format; None without a detector.
     """
 
     def __init__(self, detector: Detector | None, backbone: Backbone | None, text_reader: TextReader | None = None) -> None:
@@ -33,11 +32,15 @@ class VisionModel:
         self._backbone = backbone
         self.names = detector.names if detector else ()
         self.detector_id = detector.name if detector else None
-        self.engine = detector.engine if detector else None
         makes_grids = backbone or (detector if detector and detector.grid_width else None)
         self.grid_id = makes_grids.name if makes_grids else None
         self.grid_width = makes_grids.grid_width if makes_grids else 0
         self._side = detector.side if detector else SIDE
+
+    @property
+    def engine(self) -> str | None:
+        """What runs the detector, and in which number format; None without a detector."""
+        return self._detector.engine if self._detector else None
 
     @classmethod
     def load(
@@ -58,6 +61,11 @@ class VisionModel:
             Backbone(backbone, device, threads) if backbone else None,
             load_text_reader(text_reader, device, threads) if text_reader else None,
         )
+
+    def compile(self) -> None:
+        """Make the detector faster on a GPU, at the price of a minute for each size of batches, if it can."""
+        if self._detector:
+            self._detector.compile()
 
     def prepare(self) -> None:
         """Begin, in another thread, what the first pictures would have to wait for."""

@@ -31,6 +31,7 @@ from pipeline.process import EXIT_USAGE
         (["--posts={posts}", "--output={tmp}/out", "--direct_running_mode=multi_processing"], ["multi_processing", "--local_workers"]),
         (["--posts={posts}", "--output={tmp}/out", "--runner=Bogus"], ["--runner", "Bogus"]),
         (["--posts={posts}", "--output={tmp}/out", "--device=cuda"], ["--device"]),
+        (["--posts={posts}", "--output={tmp}/out", "--compile"], ["--compile", "GPU"]),
         (["--posts={posts}", "--output={tmp}/out", "--device=gpu"], ["--device", "gpu"]),
         (["--posts={posts}", "--output={tmp}/out", "--precision=float16"], ["--precision", "float16"]),
         (["--posts={posts}", "other.jsonl", "--output={tmp}/out"], ["other.jsonl", "quotes"]),

@@ -31,7 +31,6 @@ class Detector(Protocol):
         names: class names by id.
         side: S, side of the canvas in pixels.
         grid_width: C, channels of its grid of features; 0 if it makes none.
-        engine: what runs it, and in which number format, such as `torch float32`.
         scales_pictures: whether its device scales pictures to the canvas, so that `place` is enough.
     """
 
@@ -39,7 +38,6 @@ class Detector(Protocol):
     names: tuple[str, ...]
     side: int
     grid_width: int
-    engine: str
     scales_pictures: bool
 
     def __init__(self, spec: str, device: str, threads: int, precision: str = "float32") -> None: ...
@@ -52,6 +50,14 @@ class Detector(Protocol):
     def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         """Return the features of each picture, with a grid if the detector makes one. They do not depend on the others."""
         ...
+
+    @property
+    def engine(self) -> str:
+        """What runs it, and in which number format, such as `torch float32`."""
+        ...
+
+    def compile(self) -> None:
+        """Compile the network for a GPU, when a size of batches first comes. Nothing happens where the detector cannot."""
 
     def prepare(self) -> None:
         """Begin, in another thread, what the first pictures would have to wait for. Called if there are pictures."""

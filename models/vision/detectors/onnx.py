@@ -59,6 +59,9 @@ class OnnxDetector:
         """Return the objects of each picture."""
         return self._pool.run(self._detect, canvases)
 
+    def compile(self) -> None:
+        """See `Detector`; onnxruntime has done it."""
+
     def prepare(self) -> None:
         """See `Detector`; nothing is left to do."""
 

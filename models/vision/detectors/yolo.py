@@ -49,7 +49,6 @@ class YoloDetector:
         by_openvino = device == "cpu" and has_runtime() and not as_on_gpu
         on_openvino = _on_openvino(source, threads, precision) if by_openvino else None
         self.network = on_openvino or YoloOnTorch(YoloNetwork(source.build()), torch.device(device), precision)
-        self.engine = self.network.name
         self.scales_pictures = device != "cpu" or as_on_gpu
         blank = letterbox(Picture(np.zeros((1, 1, 3), np.uint8), 1, 1), self.side)
         found = self._pool.warm_up(self._detect, blank)
@@ -64,6 +63,16 @@ class YoloDetector:
     def detect(self, canvases: Sequence[Canvas]) -> list[ImageFeatures]:
         """Return the objects and the grid of each picture."""
         return self._pool.run(self._detect, [crop(canvas) for canvas in canvases] if self.network.reads_rectangles else canvases)
+
+    @property
+    def engine(self) -> str:
+        """See `Detector`."""
+        return self.network.name
+
+    def compile(self) -> None:
+        """See `Detector`."""
+        if isinstance(self.network, YoloOnTorch):
+            self.network.compile()
 
     def prepare(self) -> None:
         """See `Detector`."""

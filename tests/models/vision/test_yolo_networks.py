@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,32 @@ def test_bfloat16_finds_the_same_objects_within_pixels(in_float32: YoloDetector,
         assert sure.any()
         assert one.labels[: sure.sum()].tolist() == other.labels[sure].tolist()
         assert np.abs(one.boxes[: sure.sum()] - other.boxes[sure]).max() < 6
+
+
+class _SmallNetwork(nn.Module):
+    """As `YoloNetwork`, but compiled in seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 3, stride=32)
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.layer(pixels.permute(0, 3, 1, 2).float() / 255)
+        return features.flatten(1), features
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU: install g++")
+def test_compiled_by_torch_batches_are_filled_up_and_give_the_same(canvases: list[Canvas]) -> None:
+    made = YoloOnTorch(_SmallNetwork(), CPU, "float32")  # type: ignore[arg-type]
+    with torch.inference_mode():
+        expected = made(canvases[:3])
+        made.compile()
+        assert made.name == "torch float32, compiled"
+        compiled, sizes = made.network, []
+        made.network = lambda pixels: (sizes.append(len(pixels)), compiled(pixels))[1]  # type: ignore[func-returns-value]
+        for one, other in zip(made(canvases[:3]), expected, strict=True):
+            torch.testing.assert_close(one, other)
+    assert sizes == [4]
 
 
 def test_bytes_reach_the_network_unchanged(canvases: list[Canvas]) -> None:
