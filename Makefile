@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint fuzz bench peers flink test-flink test-spark test-images docs sbom notice default reference int8 clean
+.PHONY: help setup demo test lint fuzz bench peers flink test-flink test-spark test-images docs sbom notice default cross-validation reference int8 clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -119,6 +119,12 @@ $(DATA)/held-out/README.md: $(TEACHERS:%=$(DATA)/%/README.md)
 
 default: setup $(DATA)/held-out/README.md  ## make the shipped model anew in DATA=folder (8 hours; needs the data of docs/model.md)
 	$(TRAIN) $(TWEETS) $(STUDENT) --refit held-out --output postner-e5-small
+
+CV := --vectors w2v_tweets_200d.bin --encoder other-labels --lr 1.2e-4 --word_dropout 0.1
+STUDENT_CV := --epochs 3 --case_noise 0.1 --seed 4 --teacher FOLD/labels --unlabelled tweets.tsv.gz --unlabelled_posts 4000
+
+cross-validation: setup $(DATA)/other-labels/README.md  ## compare two recipes on train and valid together, in DATA=folder (2 hours)
+	cd $(DATA) && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PYTHON) -m bench.cross_validation cv $(SETS) --recipe 'labels=$(CV) --epochs 4 --seed 2' 'student=$(CV) $(STUDENT_CV)'
 
 reference: setup $(DATA)/teacher-2/README.md  ## make the reference model, bert-base-cased, in DATA=folder (2 hours)
 	$(TRAIN) $(TWEETS) --encoder bert-base-cased --no-casing --teacher teacher-2 $(TAUGHT) --unlabelled_posts 2000 --epochs 3 --lr 5e-5 --seed 1 --output postner-bert-base

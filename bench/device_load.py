@@ -25,7 +25,7 @@ from models.tagging.annotate import Annotator
 from models.tagging.bundle import load_bundle
 from models.vision.detectors.yolo import YoloDetector
 from models.vision.detectors.yolo_networks import YoloOnTorch
-from models.vision.images.canvas import letterbox
+from models.vision.images.canvas import letterbox, place
 from models.vision.vision_model import VisionModel
 from transforms.detect import SliceDetector
 from transforms.locate_images import LocatedSlice, locate_slice
@@ -34,6 +34,9 @@ from transforms.prefetch_slices import HeldSlices
 from transforms.tag import SliceTagger
 
 ROUNDS = 3
+WIDTH, HEIGHT = 600, 450
+"""Of a picture that the device scales, as of many photos of tweets."""
+
 MAX_LINE_BYTES, MAX_IMAGE_BYTES = 2**20, 2**25
 
 
@@ -68,8 +71,10 @@ def _pictures_a_second(detector: YoloDetector, batch: int, device: str, seconds:
     network = detector.network
     assert isinstance(network, YoloOnTorch)
     pixels = np.random.default_rng(0).integers(0, 256, (batch, detector.side, detector.side, 3), np.uint8)
-    canvases = [letterbox(Picture(one, detector.side, detector.side), detector.side) for one in pixels]
-    on_device = network.upload(canvases)
+    squares = [letterbox(Picture(one, detector.side, detector.side), detector.side) for one in pixels]
+    with torch.inference_mode():
+        on_device = network.upload(squares)
+    canvases = [place(Picture(np.ascontiguousarray(one[:HEIGHT, :WIDTH]), WIDTH, HEIGHT), detector.side) for one in pixels]
 
     def alone() -> None:
         with torch.inference_mode():

@@ -37,6 +37,8 @@ class LoadedModels:
 def load_models(options: RunOptions, local: bool) -> LoadedModels:
     """Load the models; if the work runs on other machines, on the CPU here. Raises UsageError with one sentence."""
     try:
+        if options.compile and options.device == "cpu":
+            options.models.here()  # refuses, also for workers
         models = options.models if local else replace(options.models, device="cpu", precision="float32", compile=False)  # of other machines
         vision_model = load_vision_model(models)
         if local and options.images and options.local_workers == 1:
@@ -61,6 +63,8 @@ def load_models(options: RunOptions, local: bool) -> LoadedModels:
             for network in asked
             if engines.get(network, "").startswith("torch")
         ]
+    if local and options.compile and "compiled" not in (vision_model.engine or ""):
+        notes.append("--compile does nothing for this detector")
     if local and options.precision != "auto":
         others = {network: engine for network, engine in engines.items() if not engine.endswith(options.precision)}
         notes += [

@@ -150,7 +150,7 @@ class RunOptions:
         help="number format of the models: `auto`, `float32`, `bfloat16`, or on a CPU `int8`",
     )
     compile: bool = option(
-        False, help="on a GPU, `torch.compile` makes the detector faster, after a minute for each size of batches at the start"
+        False, help="on a GPU, `torch.compile` makes the detector faster, after a minute for each size of batches; it needs a C compiler"
     )
     batch_size: int = option(
         32,

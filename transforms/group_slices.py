@@ -11,13 +11,18 @@ import apache_beam as beam
 from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+from models.vision.images.features import ImageFeatures
 from transforms.detect import DetectedSlice
+from transforms.prefetch_slices import text_bytes
 
 GROUP_POSTS = 256
-"""Posts in a group, unless one slice has more: a second of work, so that the first rows come early."""
+"""Posts in a group, unless one slice has more: a second of work on two cores, so that the first rows come early."""
 
 PICTURE_POSTS = 6
-"""How many posts are tagged while one picture is detected: a slice with pictures, which has taken its time, waits for none."""
+"""How many posts are tagged on a CPU while one picture is detected: pictures count as so many posts."""
+
+GROUP_BYTES = 2**20
+"""Texts and rejects of a group that waits for more: tweets never have as many."""
 
 
 @beam.typehints.with_output_types(list[DetectedSlice])
@@ -31,7 +36,7 @@ class GroupSlices(beam.PTransform):
 class _Group(beam.DoFn):
     def start_bundle(self) -> None:
         self._group: list[DetectedSlice] = []
-        self._posts = 0
+        self._posts = self._bytes = 0
         self._belongs: tuple[Timestamp, beam.transforms.window.BoundedWindow] = (MIN_TIMESTAMP, beam.transforms.window.GlobalWindow())
 
     def process(
@@ -40,16 +45,18 @@ class _Group(beam.DoFn):
         timestamp: Timestamp = beam.DoFn.TimestampParam,
         window: beam.transforms.window.BoundedWindow = beam.DoFn.WindowParam,
     ) -> Iterator[WindowedValue]:
-        posts = len(detected.slice.posts) + PICTURE_POSTS * len(detected.pictures)
+        pictures = sum(isinstance(picture, ImageFeatures) for picture in detected.pictures.values())
+        posts = max(1, len(detected.slice.posts) + PICTURE_POSTS * pictures)
         if self._belongs != (timestamp, window) or self._posts + posts > GROUP_POSTS:
             yield from self.finish_bundle()
         self._belongs = (timestamp, window)
         self._group.append(detected)
         self._posts += posts
-        if self._posts >= GROUP_POSTS:
+        self._bytes += text_bytes(detected.slice)
+        if self._posts >= GROUP_POSTS or self._bytes >= GROUP_BYTES:
             yield from self.finish_bundle()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         if self._group:
             yield WindowedValue(self._group, self._belongs[0], [self._belongs[1]])
-        self._group, self._posts = [], 0
+        self._group, self._posts, self._bytes = [], 0, 0

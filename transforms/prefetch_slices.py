@@ -152,7 +152,7 @@ class HeldSlices:
 
     def add(self, located: LocatedSlice, belongs: Any = None) -> Iterator[tuple[LocatedSlice, Any]]:
         """Take a slice, and pass on those that are due."""
-        self._held.append(_Held(located, belongs, _text_bytes(located.slice), self._detector.prefetch(located)))
+        self._held.append(_Held(located, belongs, text_bytes(located.slice), self._detector.prefetch(located)))
         while self._held and self._is_full():
             yield from self._first()
 
@@ -178,6 +178,7 @@ class HeldSlices:
             self._detector.forget(first.located)
 
 
-def _text_bytes(slice_: Slice) -> int:
+def text_bytes(slice_: Slice) -> int:
+    """Return how many bytes a slice holds, about."""
     posts = sum(len(post.text) + len(post.extra or "") + _POST_BYTES for post in slice_.posts)
     return posts + sum(len(reject.payload) + _POST_BYTES for reject in slice_.rejects)

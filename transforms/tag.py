@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import repeat
+from itertools import accumulate, repeat
 from typing import Any
 
 from archive.images.image_error import ImageError
@@ -59,18 +59,19 @@ class SliceTagger:
         inputs = [(post.text, _features(post, one.pictures, reads_texts)) for one in slices for post in one.slice.posts]
         self._untold = len(inputs)
         with timed("tag"):
-            tagged = iter(bisect_on_failure(self._annotator.annotate, inputs))
-            texts = iter(self._picture_texts(slices))
+            tagged = bisect_on_failure(self._annotator.annotate, inputs)
+            texts = self._picture_texts(slices)
         self._tell(self._untold)
-        return [self._annotated(detected, tagged, texts) for detected in slices]
+        ends = accumulate(len(detected.slice.posts) for detected in slices)
+        of_slices = [slice(end - len(detected.slice.posts), end) for detected, end in zip(slices, ends, strict=True)]
+        return [self._annotated(detected, tagged[part], texts[part]) for detected, part in zip(slices, of_slices, strict=True)]
 
     def _annotated(
-        self, detected: DetectedSlice, tagged: Iterator[list[Entity] | Exception], texts: Iterator[list[list[dict[str, Any]]]]
+        self, detected: DetectedSlice, tagged: Sequence[list[Entity] | Exception], texts: Sequence[list[list[dict[str, Any]]]]
     ) -> AnnotatedSlice:
-        """Make the rows and rejects of a slice from the next results, one of each for each post."""
+        """Make the rows and rejects of a slice, given the entities and the texts of pictures of each of its posts."""
         rows, rejects = [], [*detected.slice.rejects, *detected.rejects]
-        for post in detected.slice.posts:
-            entities, of_post = next(tagged), next(texts)
+        for post, entities, of_post in zip(detected.slice.posts, tagged, texts, strict=True):
             if isinstance(entities, Exception):
                 rejects.append(Reject.cut("tag", "model_failed", post.source, post.line, f"{type(entities).__name__}: {entities}"))
                 continue

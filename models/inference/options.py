@@ -37,7 +37,7 @@ class ModelOptions:
         """Return the options with the defaults of this machine filled in. Raises ValueError if it cannot do what they ask for."""
         device = usable_device(self.device)
         if self.compile and device == "cpu":
-            raise ValueError("--compile is for a GPU, and there is none: leave it out, networks for the CPU are always compiled")
+            raise ValueError("--compile needs a GPU, and the device is the CPU: leave it out")
         return replace(
             self,
             model=str(PRETRAINED / "default") if self.model == SHIPPED else self.model,

@@ -63,7 +63,7 @@ class VisionModel:
         )
 
     def compile(self) -> None:
-        """Make the detector faster on a GPU, at the price of a minute for each size of batches, if it can."""
+        """Compile the detector for a GPU: see `Detector.compile`."""
         if self._detector:
             self._detector.compile()
 

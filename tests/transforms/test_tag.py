@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from archive.images.image_error import ImageError
-from archive.posts.records import Post, Slice
+from archive.posts.records import Post, Reject, Slice
 from models.vision.images.features import ImageFeatures
 from transforms.detect import DetectedSlice
 from transforms.tag import SliceTagger
@@ -57,3 +57,30 @@ def test_alternative_texts_go_to_a_tagger_that_reads_them(reads_texts: bool, exp
     text, features = annotator.given[0]
     assert text == "Look"
     assert [(key, one.width, one.alt) for key, one in features.items()] == [(key, one.width, one.alt) for key, one in expected.items()]
+
+
+class FailingAnnotator(RecordingAnnotator):
+    """Fails on a text."""
+
+    def annotate(self, posts: Sequence[tuple[str, Mapping[str, ImageFeatures]]]) -> list[list[Any]]:
+        if any(text == "fails" for text, _ in posts):
+            raise ZeroDivisionError
+        return super().annotate(posts)
+
+
+def test_rows_and_rejects_stay_with_their_slice() -> None:
+    reject = Reject.cut("post", "not_json", "b.jsonl", 1, "{")
+    texts = {"a.jsonl": ("1", "fails", "2"), "b.jsonl": (), "c.jsonl": ("3",), "d.jsonl": ("fails",)}
+    slices = []
+    for source, of_slice in texts.items():
+        posts = tuple(Post(f"{source}{line}", text, (), None, source, line) for line, text in enumerate(of_slice, start=1))
+        slices.append(DetectedSlice(Slice(source, source, 1, 3, 0, posts, (reject,) if source == "b.jsonl" else ()), {}))
+    tagged = SliceTagger(FailingAnnotator(False), ()).tag(slices)  # type: ignore[arg-type]
+    assert [one.slice.source for one in tagged] == [*texts]
+    assert [[row["text"] for row in one.rows] for one in tagged] == [["1", "2"], [], ["3"], []]
+    assert [[(r.source, r.line, r.stage) for r in one.rejects] for one in tagged] == [
+        [("a.jsonl", 2, "tag")],
+        [("b.jsonl", 1, "post")],
+        [],
+        [("d.jsonl", 1, "tag")],
+    ]

@@ -57,7 +57,7 @@ class Detector(Protocol):
         ...
 
     def compile(self) -> None:
-        """Compile the network for a GPU, when a size of batches first comes. Nothing happens where the detector cannot."""
+        """Compile the network for a GPU. A detector that cannot does nothing. Raises DetectorError if torch fails."""
 
     def prepare(self) -> None:
         """Begin, in another thread, what the first pictures would have to wait for. Called if there are pictures."""

@@ -14,7 +14,7 @@ from torch.nn import functional
 from archive.images.decode import Picture
 from models.inference.pool import InferencePool
 from models.inference.precision import float_precision, has_runtime
-from models.vision.detectors.detector import to_features
+from models.vision.detectors.detector import DetectorError, to_features
 from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import NetworkSource, find_network
 from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnOpenVino, YoloOnTorch
@@ -50,8 +50,7 @@ class YoloDetector:
         on_openvino = _on_openvino(source, threads, precision) if by_openvino else None
         self.network = on_openvino or YoloOnTorch(YoloNetwork(source.build()), torch.device(device), precision)
         self.scales_pictures = device != "cpu" or as_on_gpu
-        blank = letterbox(Picture(np.zeros((1, 1, 3), np.uint8), 1, 1), self.side)
-        found = self._pool.warm_up(self._detect, blank)
+        found = self._pool.warm_up(self._detect, _blank(self.side))
         assert found.grid is not None
         self.grid_width = found.grid.shape[1]
 
@@ -71,8 +70,14 @@ class YoloDetector:
 
     def compile(self) -> None:
         """See `Detector`."""
-        if isinstance(self.network, YoloOnTorch):
-            self.network.compile()
+        if not isinstance(self.network, YoloOnTorch):
+            return
+        self.network.compile()
+        try:
+            self._pool.run(self._detect, [_blank(self.side)])
+        except Exception as error:  # torch, Triton and compilers raise errors of their own
+            reason = " ".join(str(error).split())[:200]
+            raise DetectorError(f"--compile: torch cannot compile {self.name}, leave it out or install a C compiler ({reason})") from error
 
     def prepare(self) -> None:
         """See `Detector`."""
@@ -93,9 +98,13 @@ def _on_openvino(source: NetworkSource, threads: int, precision: str) -> YoloOnO
         return None
 
 
+def _blank(side: int) -> Canvas:
+    return letterbox(Picture(np.zeros((1, 1, 3), np.uint8), 1, 1), side)
+
+
 def _grid(canvas: Canvas, features: Tensor) -> Tensor:
     """Pool the part of a feature map (C, H, W) that shows the picture, without its grey border, to (49, C)."""
-    stride = canvas.side / max(features.shape[1:])  # one side of a cropped canvas is whole
+    stride = canvas.side / max(features.shape[1:])  # one side of a cropped canvas is as long as the square
     left, top = int(canvas.left / stride), int(canvas.top / stride)
     right, bottom = max(left + 1, -int(-canvas.right // stride)), max(top + 1, -int(-canvas.bottom // stride))
     shown = features[:, top:bottom, left:right].float()

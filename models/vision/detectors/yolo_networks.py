@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +23,9 @@ VERSION = 1
 """Of what is made of a network; compiled networks of another version are not used."""
 
 TRACED_SIDE = 640
+
+RECOMPILE_LIMIT = 16
+"""Sizes of batches that torch compiles, at least; by itself it stops at 8."""
 
 LARGE_BYTES = 64 * 2**20
 """A network with more weights is compiled once for all shapes, since each compiled one holds its own."""
@@ -60,6 +62,12 @@ class YoloNetwork(nn.Module):
         decode = head._inference
         head._inference = lambda raw: decode({name: _in_float32(value) for name, value in raw.items()})
         return self
+
+    def fix_size(self) -> None:
+        """Keep the anchors of the last pictures, for others of their size: to look for another size would stop `torch.compile`."""
+        head = self.network.model[-1]
+        anchors, strides = head.anchors.unsqueeze(0), head.strides
+        head._get_decode_boxes = lambda raw: head.decode_bboxes(head.dfl(raw["boxes"]), anchors) * strides
 
     def _store_features(self, _module: Any, _inputs: Any, features: Tensor) -> None:
         self._of_thread.features = features
@@ -118,11 +126,11 @@ class YoloOnTorch:
 
     def __call__(self, canvases: Sequence[Canvas]) -> tuple[Tensor, Tensor]:
         """Return what `YoloNetwork` returns for pictures, scaled or not."""
+        pixels = self.upload(canvases)
         if not self._is_compiled:
-            return self.network(self.upload(canvases))
-        count, filled = len(canvases), 1 << (len(canvases) - 1).bit_length()
-        output, features = self.network(self.upload([*canvases, *repeat(canvases[-1], filled - count)]))
-        return output[:count], features[:count]
+            return self.network(pixels)
+        outputs, features = zip(*map(self.network, pixels.split(powers_of_two(len(pixels)))), strict=True)
+        return torch.cat(outputs), torch.cat(features)
 
     def upload(self, canvases: Sequence[Canvas]) -> Tensor:
         """Return pictures as a tensor on the device, (B, S, S, 3) uint8; on a GPU the work may still be under way."""
@@ -135,20 +143,28 @@ class YoloOnTorch:
     def compile(self) -> None:
         """Compile the network by `torch.compile`, for batches of 1, 2, 4, 8 ... pictures when they first come.
 
-        Each takes a minute, so others are filled up with copies.
+        Each takes a minute, so other batches are split. The network must have run once.
         """
+        torch._dynamo.config.recompile_limit = max(RECOMPILE_LIMIT, torch._dynamo.config.recompile_limit)
+        if isinstance(self.network, YoloNetwork):
+            self.network.fix_size()
         self.network = torch.compile(self.network, dynamic=False)
         self._is_compiled = True
-        self.name += ", compiled"
+        self.name = self.name.replace("torch", "torch compiled")
 
     def prepare(self) -> None:
         """Do nothing: all batches have pictures of one size."""
 
 
+def powers_of_two(count: int) -> list[int]:
+    """Return the powers of two that a number is the sum of, largest first."""
+    return [1 << bit for bit in reversed(range(count.bit_length())) if count >> bit & 1]
+
+
 def _scaled(pixels: Tensor, canvas: Canvas) -> Tensor:
     """Return the square (S, S, 3) of a picture (h, w, 3), both uint8, as `letterbox` makes it; a square as it is.
 
-    OpenCV rounds its weights, so a colour may differ by 1.
+    OpenCV rounds its weights, so a colour may differ by 1, and by more in a picture of a few rows or columns.
     """
     side = canvas.side
     if pixels.shape[:2] == (side, side):

@@ -17,11 +17,11 @@ STEP, MAX_STEPS, MARGIN = 32, 3, 24
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A picture scaled so that its longer side is S, centred on grey, as by ultralytics' LetterBox.
+    """A picture on a grey square, its longer side scaled to S, as by ultralytics' LetterBox.
 
     Attributes:
-        pixels: (S, S, 3) uint8 RGB; of a cropped one the height or the width is less. Of one that the device scales, those
-            of the picture, (h, w, 3).
+        pixels: (S, S, 3) uint8 RGB. A cropped canvas has less height or width. Where the device does the scaling, these
+            are the pixels of the picture, (h, w, 3).
         left, top, right, bottom: bounds of the picture on the canvas, in pixels.
         width, height: of the original picture, in pixels.
         side: S, in pixels.

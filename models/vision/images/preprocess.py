@@ -42,7 +42,7 @@ class Preprocess:
         side: of the detector's square, in pixels.
         crop_side: of the backbone's crop, in pixels; 0 for none.
         for_text: whether a text reader reads the picture too.
-        by_device: whether a picture that is no larger than the square stays as it is, for the device to scale it.
+        by_device: whether a picture with fewer pixels than the square stays as it is, for the device to scale it.
     """
 
     limits: Limits
@@ -66,5 +66,5 @@ class Preprocess:
         crop = centre_crop(picture, self.crop_side) if self.crop_side else None
         page = fit_area(picture, PAGE_PIXELS, PAGE_SIDE).pixels if self.for_text else None
         height, width = picture.pixels.shape[:2]
-        canvas = (place if self.by_device and height * width <= self.side**2 else letterbox)(picture, self.side)
+        canvas = (place if self.by_device and height * width < self.side**2 else letterbox)(picture, self.side)
         return PreprocessedImage(canvas, crop, page, picture.is_partial)

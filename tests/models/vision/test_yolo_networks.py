@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,15 @@ from hypothesis import strategies as st
 from matplotlib import get_data_path
 from PIL import Image
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 
 from archive.images.decode import Limits, Picture, decode
 from models.pretrained import PRETRAINED
+from models.vision.detectors import DetectorError
 from models.vision.detectors.nms import select
 from models.vision.detectors.ultralytics_network import find_network
 from models.vision.detectors.yolo import YoloDetector
-from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnTorch
+from models.vision.detectors.yolo_networks import YoloNetwork, YoloOnTorch, powers_of_two
 from models.vision.images.canvas import Canvas, crop, cropped_sizes, letterbox, place
 from models.vision.images.features import ImageFeatures
 from models.vision.vision_model import VisionModel
@@ -101,17 +104,51 @@ class _SmallNetwork(nn.Module):
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU: install g++")
-def test_compiled_by_torch_batches_are_filled_up_and_give_the_same(canvases: list[Canvas]) -> None:
+def test_compiled_by_torch_batches_are_split_and_give_the_same(canvases: list[Canvas]) -> None:
     made = YoloOnTorch(_SmallNetwork(), CPU, "float32")  # type: ignore[arg-type]
     with torch.inference_mode():
         expected = made(canvases[:3])
         made.compile()
-        assert made.name == "torch float32, compiled"
         compiled, sizes = made.network, []
         made.network = lambda pixels: (sizes.append(len(pixels)), compiled(pixels))[1]  # type: ignore[func-returns-value]
         for one, other in zip(made(canvases[:3]), expected, strict=True):
             torch.testing.assert_close(one, other)
-    assert sizes == [4]
+    assert sizes == [2, 1]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_torch_compiles_the_whole_network_once_for_each_size(
+    precision: str, canvases: list[Canvas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = CompileCounter()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=graphs))
+    detector = YoloDetector(SHIPPED, "cpu", 1, precision, as_on_gpu=True)
+    expected = detector.detect(canvases[:3])
+    detector.compile()
+    assert (graphs.frame_count, detector.engine) == (1, f"torch compiled {precision}")
+    for count in (3, 1, 2, 5):
+        detector.detect((canvases * 2)[:count])
+    assert graphs.frame_count == 3  # of 1, 2 and 4 pictures
+    for one, other in zip(detector.detect(canvases[:3]), expected, strict=True):
+        assert one.labels.tolist() == other.labels.tolist()
+
+
+def test_what_torch_cannot_compile_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=broken))
+    detector = YoloDetector(SHIPPED, "cpu", 1, as_on_gpu=True)
+    with pytest.raises(DetectorError, match=r"--compile: .* install a C compiler .*no compiler"):
+        detector.compile()
+
+
+@given(st.integers(0, 10_000))
+def test_powers_of_two_add_up(count: int) -> None:
+    powers = powers_of_two(count)
+    assert sum(powers) == count
+    assert powers == sorted(set(powers), reverse=True)
+    assert all(power.bit_count() == 1 for power in powers)
 
 
 def test_bytes_reach_the_network_unchanged(canvases: list[Canvas]) -> None:
@@ -147,8 +184,10 @@ def test_pictures_that_the_device_scales_have_the_same_objects(in_float32: YoloD
     assert one.labels[: sure.sum()].tolist() == other.labels[sure].tolist()
     assert np.abs(one.boxes[: sure.sum()] - other.boxes[sure]).max() < 1
     assert np.abs(one.scores[: sure.sum()] - other.scores[sure]).max() < 0.02
-    large = Picture(np.zeros((641, 640, 3), np.uint8), 640, 641)
-    assert preprocess.scale(large).canvas.pixels.shape == (640, 640, 3)
+    square = np.random.default_rng(0).integers(0, 256, (640, 640, 3), np.uint8)
+    for large in (Picture(square, 2557, 2560), Picture(square[:, :641], 641, 640)):
+        canvases = [way.scale(large).canvas for way in (preprocess, here)]
+        assert (canvases[0].pixels == canvases[1].pixels).all()
 
 
 def test_all_shapes_of_cropped_pictures_are_known() -> None:
