@@ -127,8 +127,8 @@ class Annotator:
 
         Args:
             posts: texts and their pictures.
-            doubtful: give also the entities of a second reading that favours names, where the best one has none. Their
-                scores are probabilities as those of the others.
+            doubtful: give also entities below `BundleSettings.min_score`, and those of a second reading that favours names,
+                where the best one has none. Their scores are probabilities as those of the others.
         """
         keys = [number if pictures else text for number, (text, pictures) in enumerate(posts)]
         distinct = dict(zip(keys, posts, strict=True))
@@ -141,6 +141,8 @@ class Annotator:
         outputs, texts = self._outputs(_words(posts, bounds), _features(posts))
         entities: list[list[Entity]] = [[] for _ in posts]
         for index, span, score, text_score in self._spans(outputs, doubtful):
+            if score < self.bundle.settings.min_score and not doubtful:
+                continue
             text, pictures = posts[index]
             start, end = bounds[index][span.first][0], bounds[index][span.last][1]
             kind = self.bundle.tagger.config.types[span.type]

@@ -21,6 +21,8 @@ class BundleSettings:
         grid: `VisionModel.grid_id` of the network that made the grids in training, or None.
         backbone: Hugging Face vision backbone that makes grids (folder in the bundle, or hub id); None to use the detector's.
         temperature: divides the score of the CRF to calibrate probabilities.
+        min_score: least probability of an entity. Half of the F1 gives the best F1, where probabilities are calibrated
+            (Lipton, Elkan and Naryanaswamy 2014, "Optimal Thresholding of Classifiers to Maximize F1 Measure").
     """
 
     name: str
@@ -31,3 +33,4 @@ class BundleSettings:
     grid: str | None = None
     backbone: str | None = None
     temperature: float = 1.0
+    min_score: float = 0.0

@@ -23,7 +23,8 @@ Trained on {tweets} tweets ({orphans} orphan I- repaired), {pictures} pictures, 
 
     {command}
 
-{held_out}Micro F1 of exact spans over words on the valid sets, weights as stored (`models.evaluate` gives more):
+{held_out}Micro F1 of exact spans over words on the valid sets, weights as stored, entities of any score. `models.evaluate` gives more,
+without entities below `min_score`:
 
 | valid set | with pictures | without |
 |---|---|---|
@@ -44,7 +45,8 @@ SHA-256 of the files that it was trained from:
 
 
 HELD_OUT = """\
-The valid posts were learnt too. The scores and the temperature are those of `{name}`, which was trained in the same way without them.
+The valid posts were learnt too. The scores, the temperature and `min_score` are those of `{name}`, which was trained in the
+same way without them.
 
 """
 

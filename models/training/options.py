@@ -61,7 +61,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "--refit",
         type=Path,
         metavar="BUNDLE",
-        help="learn the valid posts too. BUNDLE, of the same command without this option, gives the temperature and the scores of the card",
+        help="learn the valid posts too. BUNDLE, of the same command without this option, gives temperature, min_score and the scores",
     )
     add("--unlabelled_posts", type=int, default=7000, help="raw posts per epoch, different ones in each epoch")
 

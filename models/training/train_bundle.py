@@ -90,8 +90,8 @@ def train_bundle(options: argparse.Namespace, argv: list[str]) -> None:
     learnt, scored = ([*train, *all_valid], []) if held_out else (train, all_valid)
     training = Training(tagger.to(device), encoder, learnt, distilled, scored, config, device)
     training.run(checkpoint)
-    fitted = held_out.settings.temperature if held_out else temperature(tagger, all_valid, encoder, device)
-    settings = replace(settings, temperature=fitted)
+    fitted = held_out.settings if held_out else _fitted(settings, tagger, all_valid, encoder, device)
+    settings = replace(settings, temperature=fitted.temperature, min_score=fitted.min_score)
     if settings.backbone == BACKBONE_FOLDER:
         _copy_backbone(Path(options.backbone), options.output / BACKBONE_FOLDER)
     save_bundle(options.output, settings, tagger.cpu(), tokenizer, table)
@@ -131,10 +131,15 @@ def _input_files(options: argparse.Namespace) -> list[Path]:
     ]
 
 
+def _fitted(settings: BundleSettings, tagger: Tagger, valid: list[Example], encoder: Encoder, device: torch.device) -> BundleSettings:
+    f1 = span_f1(tagger, valid, encoder, device)
+    return replace(settings, temperature=temperature(tagger, valid, encoder, device), min_score=round(f1 / 2, 2))
+
+
 def _held_out(folder: Path, settings: BundleSettings, config: TaggerConfig, table: AugmentationTable | None) -> Bundle:
     """Load the bundle that was trained without the valid posts. Raises ValueError if it has other parts than the new one."""
     bundle = load_bundle(folder)
-    theirs = replace(bundle.settings, name=settings.name, temperature=settings.temperature)
+    theirs = replace(bundle.settings, name=settings.name, temperature=settings.temperature, min_score=settings.min_score)
     words = bundle.table.words if bundle.table else None
     if theirs != settings or words != (table.words if table else None) or _parts(bundle.tagger.config) != _parts(config):
         raise ValueError(f"--refit {folder} is of another command: train with these options but without --refit, and give its output")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -67,6 +68,20 @@ def test_a_post_does_not_depend_on_its_batch(batch_size: int) -> None:
 def test_finds_what_anybody_would() -> None:
     (entities,) = annotator().annotate([("Taylor Swift sings in London", {})])
     assert [(e.text, e.type) for e in entities] == [("Taylor Swift", "PER"), ("London", "LOC")]
+
+
+@pytest.mark.parametrize("least", [0.0, 0.6, 0.9])
+def test_entities_below_the_least_score_are_left_out(least: float) -> None:
+    shipped = annotator().bundle
+    assert 0.3 < shipped.settings.min_score < 0.5
+    bundle = replace(shipped, settings=replace(shipped.settings, min_score=least))
+    texts = [(text, {}) for text in (*TEXTS, *POSTERS)]
+    everything = annotator().annotate(texts, doubtful=True)
+    chosen = Annotator(bundle, NAMES, bundle.settings.grid).annotate(texts)
+    assert all(entity.score >= least for of_text in chosen for entity in of_text)
+    assert all({*some} <= {*every} for some, every in zip(chosen, everything, strict=True))
+    sure = [[entity for entity in every if entity.score >= max(least, 0.6)] for every in everything]
+    assert all({*some} <= {*of_text} for some, of_text in zip(sure, chosen, strict=True))
 
 
 POSTERS = [

@@ -83,6 +83,7 @@ def test_refit_learns_the_valid_posts_too_and_tells_the_scores_of_the_bundle_tha
     assert main(refit) == 0
     held_out, both = load_bundle(material / "bundle"), load_bundle(material / "refit")
     assert both.settings.temperature == held_out.settings.temperature
+    assert both.settings.min_score == held_out.settings.min_score > 0
     found = {}
     for name in ("bundle", "refit"):
         annotator = load_annotator(ModelOptions(model=str(material / name), detector=None))
@@ -94,6 +95,7 @@ def test_refit_learns_the_valid_posts_too_and_tells_the_scores_of_the_bundle_tha
     assert f"are those of `{held_out.label}`" in cards["refit"]
     scores = [next(line for line in card.splitlines() if line.startswith("| data |")) for card in cards.values()]
     assert scores[0] == scores[1]
+    assert held_out.settings.min_score == pytest.approx(float(scores[0].split("|")[2]) / 200, abs=0.01)
     assert next(csv.reader((material / "refit" / "curves.csv").open())) == ["epoch", "loss", "lr"]
     for number, other in enumerate(("--no-casing", "--map=LOC=PLACE", "--fusion_width=0", "--max_objects=2", "--table_words=5")):
         assert main([*refit, other, f"--output={material}/other-{number}"]) == 2
