@@ -124,7 +124,7 @@ CV := --vectors w2v_tweets_200d.bin --encoder other-labels --lr 1.2e-4 --word_dr
 STUDENT_CV := --epochs 3 --case_noise 0.1 --seed 4 --teacher FOLD/labels --unlabelled tweets.tsv.gz --unlabelled_posts 4000
 
 cross-validation: setup $(DATA)/other-labels/README.md  ## compare two recipes on train and valid together, in DATA=folder (2 hours)
-	cd $(DATA) && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PYTHON) -m bench.cross_validation cv $(SETS) --recipe 'labels=$(CV) --epochs 4 --seed 2' 'student=$(CV) $(STUDENT_CV)'
+	cd $(DATA) && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PYTHON) -m bench.cross_validation cv $(SETS) $(SCORED) --recipe 'labels=$(CV) --epochs 4 --seed 2' 'student=$(CV) $(STUDENT_CV)'
 
 reference: setup $(DATA)/teacher-2/README.md  ## make the reference model, bert-base-cased, in DATA=folder (2 hours)
 	$(TRAIN) $(TWEETS) --encoder bert-base-cased --no-casing --teacher teacher-2 $(TAUGHT) --unlabelled_posts 2000 --epochs 3 --lr 5e-5 --seed 1 --output postner-bert-base

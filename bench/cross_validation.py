@@ -22,6 +22,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ def main(argv: list[str]) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     print("micro F1 of exact spans, in float32, without pictures; difference from the first recipe, 95 % interval of a paired bootstrap")
-    counts = {name: {of: np.concatenate([_counts(fold, name, of) for fold in folds]) for of in sets} for name in recipes}
+    least = options.min_score
+    counts = {name: {of: np.concatenate([_counts(fold, name, of, least) for fold in folds]) for of in sets} for name in recipes}
     for line in _table(counts):
         print(line)
     return 0
@@ -110,7 +112,7 @@ def _train(recipes: Mapping[str, str], sets: Sequence[str], fold: Path) -> None:
             subprocess.run(command, check=True)
 
 
-def _counts(fold: Path, name: str, of: str) -> np.ndarray:
+def _counts(fold: Path, name: str, of: str, least: float) -> np.ndarray:
     """Return correct, predicted and gold spans of each tweet (N, 3) that the bundle of a fold did not learn."""
     from models.datasets.conll import read_conll  # takes seconds: torch
     from models.evaluation.predictions import annotate
@@ -120,7 +122,9 @@ def _counts(fold: Path, name: str, of: str) -> np.ndarray:
     from models.tagging.labels import TYPES
 
     posts = read_conll(fold / "data" / of / "test.txt", TYPES)[0]
-    annotator = Annotator(load_bundle(fold / name), (), None, threads=usable_cores())
+    bundle = load_bundle(fold / name)
+    bundle = replace(bundle, settings=replace(bundle.settings, min_score=least))
+    annotator = Annotator(bundle, (), None, threads=usable_cores())
     return counts(posts, [[one.span for one in found] for found in annotate(posts, annotator, {}, TYPES, {})])
 
 
@@ -153,6 +157,7 @@ def _parser() -> Parser:
     add("folder", type=Path, metavar="FOLDER", help="for the data and the bundles of the folds")
     add("--data", type=Path, nargs="+", required=True, help="folders with train.txt and valid.txt in CoNLL format")
     add("--recipe", type=_recipe, nargs="+", required=True, metavar="NAME=OPTIONS", help="options of models.train but --data and --output")
+    add("--min_score", type=float, default=0, help="leave out entities below it, whatever the bundles say (default: 0)")
     add("--folds", type=int, choices=range(2, 21), default=3, metavar="N", help="parts of the tweets, 2 to 20 (default: 3)")
     return parser
 
