@@ -94,7 +94,9 @@ $(JARS)/.ready: deploy/flink/pom.xml
 
 # What docs/model.md says of both models, from a folder of data. One thread each: the same weights on any number of cores.
 DATA := data
-TRAIN = cd $(DATA) && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PYTHON) -m models.train --vectors w2v_tweets_200d.bin --threads 1
+IN_DATA = cd $(DATA) && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PYTHON)
+VECTORS := --vectors w2v_tweets_200d.bin
+TRAIN = $(IN_DATA) -m models.train $(VECTORS) --threads 1
 SETS := --data twitter2015-surrogate twitter2017-surrogate
 TWEETS := $(SETS) --images 'images-*.tar' --cache pictures.npz
 TAUGHT := --unlabelled tweets.tsv.gz --word_dropout 0.1
@@ -120,11 +122,11 @@ $(DATA)/held-out/README.md: $(TEACHERS:%=$(DATA)/%/README.md)
 default: setup $(DATA)/held-out/README.md  ## make the shipped model anew in DATA=folder (8 hours; needs the data of docs/model.md)
 	$(TRAIN) $(TWEETS) $(STUDENT) --refit held-out --output postner-e5-small
 
-CV := --vectors w2v_tweets_200d.bin --encoder other-labels --lr 1.2e-4 --word_dropout 0.1
+CV := $(VECTORS) --encoder other-labels --lr 1.2e-4 --word_dropout 0.1
 STUDENT_CV := --epochs 3 --case_noise 0.1 --seed 4 --teacher FOLD/labels --unlabelled tweets.tsv.gz --unlabelled_posts 4000
 
 cross-validation: setup $(DATA)/other-labels/README.md  ## compare two recipes on train and valid together, in DATA=folder (2 hours)
-	cd $(DATA) && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PYTHON) -m bench.cross_validation cv $(SETS) $(SCORED) --recipe 'labels=$(CV) --epochs 4 --seed 2' 'student=$(CV) $(STUDENT_CV)'
+	$(IN_DATA) -m bench.cross_validation cv $(SETS) $(SCORED) --recipe 'labels=$(CV) --epochs 4 --seed 2' 'student=$(CV) $(STUDENT_CV)'
 
 reference: setup $(DATA)/teacher-2/README.md  ## make the reference model, bert-base-cased, in DATA=folder (2 hours)
 	$(TRAIN) $(TWEETS) --encoder bert-base-cased --no-casing --teacher teacher-2 $(TAUGHT) --unlabelled_posts 2000 --epochs 3 --lr 5e-5 --seed 1 --output postner-bert-base

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import accumulate, repeat
+from itertools import islice, repeat
 from typing import Any
 
 from archive.images.image_error import ImageError
@@ -60,18 +60,16 @@ class SliceTagger:
         self._untold = len(inputs)
         with timed("tag"):
             tagged = bisect_on_failure(self._annotator.annotate, inputs)
-            texts = self._picture_texts(slices)
+            results = zip(tagged, self._picture_texts(slices), strict=True)
         self._tell(self._untold)
-        ends = accumulate(len(detected.slice.posts) for detected in slices)
-        of_slices = [slice(end - len(detected.slice.posts), end) for detected, end in zip(slices, ends, strict=True)]
-        return [self._annotated(detected, tagged[part], texts[part]) for detected, part in zip(slices, of_slices, strict=True)]
+        return [self._annotated(detected, islice(results, len(detected.slice.posts))) for detected in slices]
 
     def _annotated(
-        self, detected: DetectedSlice, tagged: Sequence[list[Entity] | Exception], texts: Sequence[list[list[dict[str, Any]]]]
+        self, detected: DetectedSlice, results: Iterable[tuple[list[Entity] | Exception, list[list[dict[str, Any]]]]]
     ) -> AnnotatedSlice:
         """Make the rows and rejects of a slice, given the entities and the texts of pictures of each of its posts."""
         rows, rejects = [], [*detected.slice.rejects, *detected.rejects]
-        for post, entities, of_post in zip(detected.slice.posts, tagged, texts, strict=True):
+        for post, (entities, of_post) in zip(detected.slice.posts, results, strict=True):
             if isinstance(entities, Exception):
                 rejects.append(Reject.cut("tag", "model_failed", post.source, post.line, f"{type(entities).__name__}: {entities}"))
                 continue

@@ -45,7 +45,7 @@ def score(
     scores["types"] = {name: _prf(reports["lenient"].get(name)) for name in types}
     untyped = [LabelledPost(None, post.tokens, tuple(span._replace(type=0) for span in post.spans)) for post in posts]
     bare = counts(untyped, [[span._replace(type=0) for span in of_post] for of_post in spans]).sum(0)
-    scores["spans"] = {"f1": _f1(bare).item(), "precision": bare[0] / max(bare[1], 1), "recall": bare[0] / max(bare[2], 1)}
+    scores["spans"] = {"f1": f1(bare).item(), "precision": bare[0] / max(bare[1], 1), "recall": bare[0] / max(bare[2], 1)}
     scores["confusion"] = confusion(posts, spans, types)
     return scores
 
@@ -65,7 +65,7 @@ def bootstrap(of_posts: np.ndarray, resamples: int, seed: int) -> list[float]:
     """
     chance = np.random.default_rng(seed)
     times = chance.multinomial(len(of_posts), np.full(len(of_posts), 1 / len(of_posts)), size=resamples)  # shape: (resamples, N)
-    low, high = np.percentile(_f1(times @ of_posts), [2.5, 97.5])
+    low, high = np.percentile(f1(times @ of_posts), [2.5, 97.5])
     return [float(low), float(high)]
 
 
@@ -96,10 +96,10 @@ def difference(
 
 def bootstrap_difference(first: np.ndarray, second: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
     """Return what `difference` does for the counts (N, 3) of two models on the same posts."""
-    scores = [float(_f1(one.sum(0))) for one in (first, second)]
+    scores = [float(f1(one.sum(0))) for one in (first, second)]
     chance = np.random.default_rng(seed)
     times = chance.multinomial(len(first), np.full(len(first), 1 / len(first)), size=resamples)
-    low, high = np.percentile(_f1(times @ first) - _f1(times @ second), [2.5, 97.5])
+    low, high = np.percentile(f1(times @ first) - f1(times @ second), [2.5, 97.5])
     return {"f1": scores, "difference": scores[0] - scores[1], "ci95": [float(low), float(high)]}
 
 
@@ -131,5 +131,6 @@ def _prf(report: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _f1(sums: np.ndarray) -> np.ndarray:
+def f1(sums: np.ndarray) -> np.ndarray:
+    """Return micro F1 for sums (..., 3) of `counts`."""
     return 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)

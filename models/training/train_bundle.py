@@ -90,8 +90,11 @@ def train_bundle(options: argparse.Namespace, argv: list[str]) -> None:
     learnt, scored = ([*train, *all_valid], []) if held_out else (train, all_valid)
     training = Training(tagger.to(device), encoder, learnt, distilled, scored, config, device)
     training.run(checkpoint)
-    fitted = held_out.settings if held_out else _fitted(settings, tagger, all_valid, encoder, device)
-    settings = replace(settings, temperature=fitted.temperature, min_score=fitted.min_score)
+    if held_out:
+        settings = replace(settings, temperature=held_out.settings.temperature, min_score=held_out.settings.min_score)
+    else:
+        f1 = max(record["valid_f1"] for record in training.history)
+        settings = replace(settings, temperature=temperature(tagger, all_valid, encoder, device), min_score=round(f1 / 2, 2))
     if settings.backbone == BACKBONE_FOLDER:
         _copy_backbone(Path(options.backbone), options.output / BACKBONE_FOLDER)
     save_bundle(options.output, settings, tagger.cpu(), tokenizer, table)
@@ -129,11 +132,6 @@ def _input_files(options: argparse.Namespace) -> list[Path]:
         *(options.unlabelled or ()),
         *(folder / "config.json" for folder in bundles),
     ]
-
-
-def _fitted(settings: BundleSettings, tagger: Tagger, valid: list[Example], encoder: Encoder, device: torch.device) -> BundleSettings:
-    f1 = span_f1(tagger, valid, encoder, device)
-    return replace(settings, temperature=temperature(tagger, valid, encoder, device), min_score=round(f1 / 2, 2))
 
 
 def _held_out(folder: Path, settings: BundleSettings, config: TaggerConfig, table: AugmentationTable | None) -> Bundle:
